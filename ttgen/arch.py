@@ -1,0 +1,55 @@
+"""Architectures: what a plan is checked against, one row each.
+
+The worker grid is what tt-metal offers to programs on one unharvested chip. ``l1_bytes`` is what
+is left of L1 for circular buffers and tensors, as ``ttnn.device.get_max_worker_l1_unreserved_size``
+answers for release 0.81.1 (a test asks it again). DST and the four fidelities are described in
+Tenstorrent's ISA documentation (TensixTile/TensixCoprocessor).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ttgen.errors import TTError
+
+#: Circular buffers per core on both architectures.
+MAX_CIRCULAR_BUFFERS = 32
+#: Tiles in DST: 16 of 16-bit data; 32-bit data takes two registers a value.
+_DST_TILES_16 = 16
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One chip family: ``grid`` worker columns and rows, ``l1_bytes`` bytes per core."""
+
+    name: str
+    grid: tuple[int, int]
+    l1_bytes: int
+    clock_mhz: int
+
+    def dst_tiles(self, *, fp32_dest_acc: bool, dst_full_sync: bool) -> int:
+        """Tiles of DST that a program may hold at once (half of DST when it is double buffered)."""
+        tiles = _DST_TILES_16 // (2 if fp32_dest_acc else 1)
+        return tiles if dst_full_sync else tiles // 2
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    arch.name: arch
+    for arch in (
+        Architecture("wormhole_b0", grid=(8, 9), l1_bytes=1_463_968, clock_mhz=1000),
+        Architecture("blackhole", grid=(13, 10), l1_bytes=1_463_968, clock_mhz=1350),
+    )
+}
+
+#: Names that users may know from older releases, and why they are refused.
+REFUSED = {"grayskull": "tt-metal dropped Grayskull; ttgen targets Wormhole and Blackhole"}
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture called ``name``; TTError naming the known ones where there is none."""
+    if name in REFUSED:
+        raise TTError(f"architecture '{name}': {REFUSED[name]}")
+    if name not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise TTError(f"unknown architecture '{name}'; known: {known}")
+    return ARCHITECTURES[name]

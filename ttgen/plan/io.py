@@ -1,0 +1,100 @@
+"""Reading and writing ``tt.plan.json``: typed, checked both ways, byte for byte deterministic."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ttgen.errors import Location, PlanError
+from ttgen.files import write_atomically
+from ttgen.plan.model import Plan
+from ttgen.plan.validate import Violation, first_violation
+from ttgen.textpos import locate, parse_msgspec_path
+
+SCHEMA_FILE = Path(__file__).with_name("tt.plan.schema.json")
+_ADVICE = "plans are made by `ttgen plan`; edit the kernel or its spec and make the plan again"
+
+
+def encode(plan: Plan) -> str:
+    """The plan as JSON text: sorted keys, two spaces, one final newline; nothing is checked."""
+    return _dump(msgspec.to_builtins(plan)) + "\n"
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Check ``plan`` and write it; PlanError (and no file touched) if it breaks a rule."""
+    violation = first_violation(plan)
+    if violation is not None:
+        where = ".".join(str(item) for item in violation.path)
+        raise PlanError(
+            f"plan of kernel '{plan.kernel}', {where}: {violation.message}",
+            at=Location(plan.source.path),
+        )
+    write_atomically(path, encode(plan))
+
+
+def load(path: Path) -> Plan:
+    """Read and check a plan; PlanError says file, line and column of what is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PlanError(f"cannot read the plan: {error.strerror}", at=Location(str(path))) from None
+    return decode(text, str(path))
+
+
+def decode(text: str, name: str) -> Plan:
+    """The plan in ``text``; ``name`` stands for the file in errors."""
+    try:
+        plan = msgspec.json.decode(text, type=Plan)
+    except msgspec.ValidationError as error:
+        problem, at = parse_msgspec_path(str(error))
+        raise _error(text, name, Violation(at, problem)) from None
+    except msgspec.DecodeError as error:
+        raise PlanError(f"not JSON: {error}", at=_json_error_place(text, name)) from None
+    violation = first_violation(plan)
+    if violation is not None:
+        raise _error(text, name, violation)
+    return plan
+
+
+def schema() -> str:
+    """The JSON Schema of a plan, generated from the types; the text of :data:`SCHEMA_FILE`."""
+    document = msgspec.json.schema(Plan)
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    document["title"] = "tt.plan.json"
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _error(text: str, name: str, violation: Violation) -> PlanError:
+    where = ".".join(str(item) for item in violation.path)
+    message = f"{where}: {violation.message}" if where else violation.message
+    return PlanError(message, at=locate(text, name, violation.path), hint=_ADVICE)
+
+
+def _json_error_place(text: str, name: str) -> Location:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return Location(name, error.lineno, error.colno)
+    return Location(name)
+
+
+#: Lists of scalars up to this many characters stay on one line, so that a plan reads well.
+_LINE_LIMIT = 96
+
+
+def _dump(value: Any, indent: int = 0) -> str:
+    """JSON with sorted keys, where what fits stands on one line."""
+    flat = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if not isinstance(value, dict | list | tuple) or not value:
+        return flat
+    if len(flat) + indent <= _LINE_LIMIT:
+        return flat
+    pad = " " * (indent + 2)
+    if isinstance(value, dict):
+        lines = [f"{pad}{json.dumps(k)}: {_dump(value[k], indent + 2)}" for k in sorted(value)]
+        return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
+    lines = [pad + _dump(item, indent + 2) for item in value]
+    return "[\n" + ",\n".join(lines) + "\n" + " " * indent + "]"

@@ -1,0 +1,285 @@
+"""``tt.plan.json`` as types: the one document that rendering, the SDK steps and the runtime read.
+
+The JSON Schema (``ttgen/plan/tt.plan.schema.json``) is generated from these classes, so the two
+cannot disagree. Every struct is frozen and refuses unknown fields. What types cannot say is in
+:mod:`ttgen.plan.validate`.
+
+Units: ``*_bytes`` bytes, ``pages`` circular-buffer or tensor pages (one tile each), ``shape``
+elements, grid coordinates are logical worker cores ``(x, y)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Protocol, TypeAlias, TypeVar
+
+from msgspec import Meta, Struct
+
+PLAN_VERSION = 1
+
+#: A C++ identifier that is also a safe file name.
+Identifier: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+#: The name of a kernel variant: part of a path, so no separators and no leading dot.
+KernelName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+Extent: TypeAlias = Annotated[int, Meta(ge=1)]
+#: ``path:line:column`` in the kernel source, the path relative to the project.
+SourcePlace: TypeAlias = str
+
+Role: TypeAlias = Literal["input", "output"]
+Memory: TypeAlias = Literal["DRAM", "L1"]
+ProgramName: TypeAlias = Literal["reader", "compute", "writer"]
+PROGRAM_NAMES: tuple[ProgramName, ...] = ("reader", "compute", "writer")
+
+Operator: TypeAlias = Literal["+", "-", "*", "//", "%", "min", "max"]
+#: An integer, a variable in scope, or ``[operator, left, right]``. All values are unsigned 32-bit.
+Expr: TypeAlias = "int | str | BinaryOp"
+
+
+class _Node(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of every plan object."""
+
+
+class BinaryOp(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """``[operator, left, right]``; division and remainder round down."""
+
+    operator: Operator
+    left: Expr
+    right: Expr
+
+
+class For(_Node, frozen=True, tag_field="kind", tag="for"):
+    """``for (var = start; var < stop; var += step) body``."""
+
+    var: Identifier
+    start: Expr
+    stop: Expr
+    step: Extent
+    body: tuple[Statement, ...]
+
+
+class Let(_Node, frozen=True, tag_field="kind", tag="let"):
+    """An immutable value, in scope until its enclosing body ends."""
+
+    var: Identifier
+    value: Expr
+
+
+class Op(_Node, frozen=True, tag_field="kind", tag="op"):
+    """One tile operation; ``op`` and the meaning of ``args`` are in :mod:`ttgen.ops`."""
+
+    op: Identifier
+    args: dict[str, Expr]
+    at: SourcePlace
+
+
+Statement: TypeAlias = "For | Let | Op"
+
+
+class Source(_Node, frozen=True):
+    """What the plan was made from. ``hash`` is TVM's structural hash of the specialised function."""
+
+    path: str
+    function: Identifier
+    parameters: dict[str, int]
+    hash: str
+
+
+class NdShard(_Node, frozen=True):
+    """How a sharded tensor is cut: per axis in ``axes`` a ``grid`` of shards of ``shard_shape``."""
+
+    axes: tuple[str, ...]
+    grid: tuple[Extent, ...]
+    shard_shape: tuple[Extent, ...]
+    order: Literal["row_major", "column_major"]
+
+
+class Layout(_Node, frozen=True):
+    """The canonical layout: where a tensor lives and how it is cut into pages.
+
+    ``dtype`` names a format of :mod:`ttgen.formats`; ``tile_shape`` is (rows, columns), elements.
+    """
+
+    memory: Memory
+    layout: Literal["interleaved", "sharded"]
+    tile_shape: tuple[Extent, Extent]
+    dtype: str
+    nd_shard: NdShard | None = None
+
+
+class Tensor(_Node, frozen=True):
+    """A kernel parameter, in the order of the source function's parameters.
+
+    ``shape`` is what the source says; ``padded_shape`` is what the device holds, in whole tiles.
+    """
+
+    name: Identifier
+    role: Role
+    shape: tuple[Extent, ...]
+    padded_shape: tuple[Extent, ...]
+    layout: Layout
+    page_bytes: Extent
+    pages: Extent
+    at: SourcePlace
+
+
+class CircularBuffer(_Node, frozen=True):
+    """A queue of tiles in L1 between two of a core's programs; ``index`` is Metalium's, 0 to 31."""
+
+    index: Annotated[int, Meta(ge=0, le=31)]
+    name: Identifier
+    tensor: Identifier | None
+    role: Literal["input", "output", "intermediate"]
+    dtype: str
+    page_bytes: Extent
+    pages: Extent
+
+
+class L1Use(_Node, frozen=True):
+    """Bytes of L1 that the circular buffers take on each core, against what they may take."""
+
+    used_bytes: Count
+    limit_bytes: Extent
+
+
+class Semaphore(_Node, frozen=True):
+    """A counter in L1 shared by the cores of a program."""
+
+    index: Annotated[int, Meta(ge=0, le=15)]
+    name: Identifier
+    initial: Count
+
+
+class CoreRange(_Node, frozen=True):
+    """A rectangle of worker cores: first core ``start`` (x, y) and its size ``extent``."""
+
+    start: tuple[Count, Count]
+    extent: tuple[Extent, Extent]
+
+    def cores(self) -> list[tuple[int, int]]:
+        """Every core of the rectangle, x running fastest."""
+        (x0, y0), (width, height) = self.start, self.extent
+        return [(x, y) for y in range(y0, y0 + height) for x in range(x0, x0 + width)]
+
+
+class CoreWork(_Node, frozen=True):
+    """The work of one core: ``count`` output tiles, from ``start`` on, in the tile order."""
+
+    core: tuple[Count, Count]
+    start: Count
+    count: Count
+
+
+class Partition(_Node, frozen=True):
+    """How the output tiles are dealt to cores.
+
+    ``tiles`` is the grid of output tiles (rows, columns); ``len_k`` the tiles that each of them is
+    reduced over (1 where there is no reduction). Idle cores are listed with ``count`` 0.
+    """
+
+    mode: Literal["global", "local_shard"]
+    tile_order: str
+    tiles: tuple[Extent, Extent]
+    len_k: Extent
+    cores: tuple[CoreWork, ...]
+
+
+class Compute(_Node, frozen=True):
+    """The compute configuration; ``dst_tiles`` is how many tiles one side of DST holds."""
+
+    fidelity: Literal["LoFi", "HiFi2", "HiFi3", "HiFi4"]
+    fp32_dest_acc: bool
+    math_approx: bool
+    dst_full_sync: bool
+    dst_tiles: Extent
+
+
+class NamedConstant(_Node, frozen=True):
+    """A compile-time argument, read by name in the kernel."""
+
+    name: Identifier
+    value: Count
+
+
+class RuntimeArgs(_Node, frozen=True):
+    """Per-core arguments: ``values[i]`` belongs to ``partition.cores[i]``, in the order ``names``."""
+
+    names: tuple[Identifier, ...]
+    values: tuple[tuple[Count, ...], ...]
+
+
+class Program(_Node, frozen=True):
+    """One of the three programs of a core.
+
+    ``tensors`` are reached through a TensorAccessor each: their accessor arguments come first
+    among the compile-time arguments, their addresses are the common runtime arguments, both in
+    this order.
+    """
+
+    tensors: tuple[Identifier, ...]
+    constants: tuple[NamedConstant, ...]
+    runtime_args: RuntimeArgs
+    body: tuple[Statement, ...]
+
+
+class Programs(_Node, frozen=True):
+    """The three programs that every core of the plan runs."""
+
+    reader: Program
+    compute: Program
+    writer: Program
+
+    def items(self) -> list[tuple[ProgramName, Program]]:
+        """The programs with their names, in the order in which data passes through them."""
+        return [(name, getattr(self, name)) for name in PROGRAM_NAMES]
+
+
+class Tolerance(_Node, frozen=True):
+    """What counts as equal: PCC at least, and ‖out − ref‖ / ‖ref‖ at most."""
+
+    pcc: Annotated[float, Meta(ge=0.0, le=1.0)]
+    relative_error: Annotated[float, Meta(ge=0.0)]
+
+
+class Plan(_Node, frozen=True):
+    """The whole document; see the module docstring."""
+
+    version: Literal[1]
+    kernel: KernelName
+    source: Source
+    arch: str
+    sdk: str
+    tensors: tuple[Tensor, ...]
+    circular_buffers: tuple[CircularBuffer, ...]
+    l1: L1Use
+    semaphores: tuple[Semaphore, ...]
+    device_grid: tuple[Extent, Extent]
+    core_ranges: tuple[CoreRange, ...]
+    partition: Partition
+    compute: Compute
+    programs: Programs
+    tolerance: Tolerance
+    templates: tuple[str, ...]
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor called ``name``; KeyError where there is none."""
+        return _named(self.tensors, name)
+
+    def circular_buffer(self, name: str) -> CircularBuffer:
+        """The circular buffer called ``name``; KeyError where there is none."""
+        return _named(self.circular_buffers, name)
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_N = TypeVar("_N", bound=_Named)
+
+
+def _named(items: Sequence[_N], name: str) -> _N:
+    for item in items:
+        if item.name == name:
+            return item
+    raise KeyError(name)

@@ -1,0 +1,51 @@
+"""Where in a YAML or JSON file a value stands, for error messages (JSON is a subset of YAML)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+
+from ttgen.errors import Location
+
+PathItem = str | int
+
+
+def locate(text: str, file: str, path: Sequence[PathItem]) -> Location:
+    """The place of the value at ``path``, or of the nearest enclosing value that exists.
+
+    A mapping's key marks its value, since that is where a reader looks.
+    """
+    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    mark = node.start_mark if node is not None else None
+    for item in path:
+        node, mark = _child(node, item, mark)
+        if node is None:
+            break
+    return Location(file, mark.line + 1, mark.column + 1) if mark else Location(file, 1, 1)
+
+
+def _child(
+    node: yaml.Node | None, item: PathItem, mark: yaml.Mark | None
+) -> tuple[yaml.Node | None, yaml.Mark | None]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(item):
+                return value, key.start_mark
+    if isinstance(node, yaml.SequenceNode) and isinstance(item, int) and item < len(node.value):
+        return node.value[item], node.value[item].start_mark
+    return None, mark
+
+
+def parse_msgspec_path(message: str) -> tuple[str, list[PathItem]]:
+    """Split msgspec's ``problem - at `$.a[0].b` `` into the problem and the path."""
+    problem, found, where = message.rpartition(" - at `$")
+    if not found:
+        return message, []
+    path: list[PathItem] = []
+    for piece in where.rstrip("`").replace("[", ".[").split("."):
+        if piece.startswith("[") and piece[1:-1].isdigit():
+            path.append(int(piece[1:-1]))
+        elif piece and not piece.startswith("["):
+            path.append(piece)
+    return problem, path
