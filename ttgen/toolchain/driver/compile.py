@@ -1,0 +1,58 @@
+"""Compile commands (``-c``) and precompiled headers."""
+
+from __future__ import annotations
+
+import os
+
+from . import sfpu
+from .clang import base, front_end
+from .config import Config
+from .process import become
+from .rules import DriverError, architecture, translate, value_of
+
+# Sources that only GCC compiles, and ours that do the same; each says what is wrong with the other.
+REPLACED = {
+    "erisc-crt0.cc": "erisc_crt0.S",
+    "active_erisc-crt0.cc": "active_erisc_crt0.cc",
+}
+
+
+def precompile(args: list[str]) -> None:
+    """Answers ``-x c++-header``: an empty file, since the driver keeps its own (clang.py)."""
+    output = value_of(args, "-o")
+    if output is None:
+        raise DriverError("error: -x c++-header without -o")
+    with open(output, "wb"):
+        pass
+
+
+def compile_source(config: Config, args: list[str]) -> None:
+    """Compiles as ``args`` say. Ends the process by becoming clang where nothing is left to do."""
+    arch = architecture(args)
+    flags = [replaced(config, flag) for flag in translate(args)]
+    if any(flag.endswith(".S") for flag in flags):
+        become([*base(config), *assembler_flags(flags)])
+    elif "-DUCK_CHLKC_MATH" in flags and "-c" in flags:
+        sfpu.compile_source(config, arch, flags)
+    else:
+        become(front_end(config, arch, flags))
+
+
+def replaced(config: Config, word: str) -> str:
+    """The source that stands in for ``word``, or ``word``."""
+    ours = REPLACED.get(os.path.basename(word))
+    return f"{config.support}/{ours}" if ours else word
+
+
+def assembler_flags(flags: list[str]) -> list[str]:
+    """Of a C++ command's flags, those that mean something for a ``.S`` file."""
+    kept: list[str] = []
+    words = iter(flags)
+    for flag in words:
+        if flag in ("-o", "-MF"):
+            kept += [flag, next(words)]
+        elif flag == "-include":
+            next(words)
+        elif flag in ("-c", "-MMD") or flag.startswith(("-D", "-I")) or flag.endswith(".S"):
+            kept.append(flag)
+    return kept

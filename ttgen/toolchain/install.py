@@ -1,0 +1,142 @@
+"""Writing the stand-in compiler into an SDK root."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import py_compile
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .driver.store import digest
+
+HERE = Path(__file__).resolve().parent
+DRIVER = HERE / "driver"
+SUPPORT = HERE / "support"
+
+# SFPI's release that the SDK is made for (tt_metal/sfpi-version): the version line has its form.
+SFPI_VERSION = "7.89.0"
+GCC_VERSION = "15.1.0"
+
+COMPILER = Path("compiler/bin/riscv-tt-elf-g++")
+
+LAUNCHER = """\
+#!/bin/sh
+# ttgen's stand-in for SFPI's compiler. -I -S: a fast start, whatever the caller's environment.
+exec {python} -I -S -B {start} "$@"
+"""
+
+START = """\
+import os
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, HERE)
+
+from driver.config import Config
+from driver.main import main
+
+config = Config(
+    sfpi=HERE,
+    zig={zig!r},
+    zig_lib={zig_lib!r},
+    fingerprint={fingerprint!r},
+    version_line={version_line!r},
+    cache=os.environ.get("TTGEN_TOOLCHAIN_CACHE") or os.path.join(HERE, "cache"),
+)
+sys.exit(main(config, sys.argv[1:]))
+"""
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """The clang stand-in as it would be installed now.
+
+    ``zig`` is ziglang's executable, ``version`` ziglang's release, ``fingerprint`` a hash of the
+    content of driver and support files and of the compiler: whatever changes what comes out.
+    """
+
+    zig: Path
+    version: str
+    fingerprint: str
+
+    @property
+    def version_line(self) -> str:
+        """What ``riscv-tt-elf-g++ --version`` prints: SFPI's form; the JIT's cache key has it."""
+        inside = f"tenstorrent/sfpi:{SFPI_VERSION}[ttgen-zig-{self.version}-{self.fingerprint}]"
+        return f"riscv-tt-elf-g++ ({inside}) {GCC_VERSION}"
+
+    def install(self, sfpi: Path) -> None:
+        """Writes the stand-in into the folder ``sfpi`` (``<SDK root>/runtime/sfpi``).
+
+        Driver and support files are copied, so that an installed stand-in goes on doing what its
+        version line says when ttgen itself changes.
+        """
+        shutil.copytree(DRIVER, sfpi / "driver", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(SUPPORT / "include", sfpi / "include")
+        shutil.copytree(SUPPORT, sfpi / "support", ignore=shutil.ignore_patterns("include"))
+        for module in sorted((sfpi / "driver").glob("*.py")):
+            py_compile.compile(
+                str(module),
+                doraise=True,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+        self.write_launcher(sfpi)
+
+    def write_launcher(self, sfpi: Path) -> None:
+        """The executable that the JIT calls, and the start script with its settings."""
+        start = START.format(
+            zig=str(self.zig),
+            zig_lib=str(self.zig.parent / "lib"),
+            fingerprint=self.fingerprint,
+            version_line=self.version_line,
+        )
+        (sfpi / "start.py").write_text(start)
+        compiler = sfpi / COMPILER
+        compiler.parent.mkdir(parents=True)
+        # Where the launcher is in the end is not known yet: it finds start.py from its own place.
+        place = '"${0%/compiler/bin/*}/start.py"'
+        compiler.write_text(LAUNCHER.format(python=shlex.quote(sys.executable), start=place))
+        compiler.chmod(0o755)
+
+
+def find_stand_in() -> StandIn | None:
+    """The stand-in for this interpreter; None when ziglang is not installed."""
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        return None
+    zig = Path(spec.origin).resolve().parent / "zig"
+    if not os.access(zig, os.X_OK):
+        return None
+    version, record = release("ziglang")
+    return StandIn(zig, version, fingerprint(version, record))
+
+
+def release(package: str) -> tuple[str, str]:
+    """Version of an installed distribution and the text of its RECORD (every file's hash)."""
+    try:
+        distribution = importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown", ""
+    return distribution.version, distribution.read_text("RECORD") or ""
+
+
+def fingerprint(version: str, record: str) -> str:
+    """Hash of all that decides what the stand-in compiles to."""
+    parts: list[str | bytes] = [version, record]
+    for path in sources():
+        parts += [str(path.relative_to(HERE)), path.read_bytes()]
+    # The generated part of the installation is in this file.
+    parts += [LAUNCHER, START]
+    return digest(*parts)[:16]
+
+
+def sources() -> Iterator[Path]:
+    """Files that an installed stand-in consists of, in a fixed order."""
+    yield from sorted(DRIVER.glob("*.py"))
+    yield from sorted(path for path in SUPPORT.rglob("*") if path.is_file())
