@@ -198,7 +198,7 @@ def build_root(path: Path, sdk: Sdk, sfpi: Path | None, stand_in: StandIn | None
             assert sfpi is not None
             (scratch / "runtime" / "sfpi").symlink_to(sfpi)
         try:
-            os.rename(scratch, path)
+            scratch.rename(path)
         except OSError:
             # Another process was first: what it made is the same. Anything else is an error.
             if not path.is_dir():

@@ -1,4 +1,4 @@
-"""The stand-in for SFPI's ``riscv-tt-elf-g++``: what runs each time tt-metal's JIT calls the compiler.
+"""The stand-in for SFPI's ``riscv-tt-elf-g++``: what runs when tt-metal's JIT calls the compiler.
 
 ``ttgen.toolchain.install`` copies this package into the SDK root, beside a generated launcher, so
 a root keeps working with the driver that its version line names. It runs about ten times per

@@ -1,3 +1,5 @@
+# pathlib would double the driver's start-up time.
+# ruff: noqa: PTH
 """Link commands: lld in place of g++, with the SDK's objects rebuilt."""
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 
-def run(command: Sequence[str], *, env: dict[str, str] | None = None, log: str = "") -> int:
+def run(command: list[str], *, env: Mapping[str, str] | None = None, log: str = "") -> int:
     """Runs ``command`` to its end and returns its exit status (128 + n when signal n ended it).
 
     Its output goes to ours, or into the file ``log`` when one is named.
@@ -23,6 +23,6 @@ def run(command: Sequence[str], *, env: dict[str, str] | None = None, log: str =
     return code if code >= 0 else 128 - code
 
 
-def become(command: Sequence[str]) -> None:
+def become(command: list[str]) -> None:
     """Replaces this process by ``command``: its exit status and output are ours."""
     os.execv(command[0], command)

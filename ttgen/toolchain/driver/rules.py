@@ -63,7 +63,7 @@ def architecture(args: list[str]) -> Arch:
                 return Arch(name, macro)
     seen = ", ".join(cpus) or "no -mcpu"
     raise DriverError(
-        f"error: the clang stand-in compiles for Wormhole and Blackhole, not for {seen}; install SFPI"
+        f"error: the clang stand-in knows Wormhole and Blackhole, not {seen}; install SFPI"
     )
 
 

@@ -1,3 +1,5 @@
+# pathlib would double the driver's start-up time.
+# ruff: noqa: PTH
 """TRISC1: vectors in F registers, made into SFPU instructions.
 
 ``sfpi.h`` holds each vector in a ``float`` bound to f8-f15, and writes each SFPU operation as one
