@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """The clang command that every compilation starts with, and precompiled headers.
 
 ``zig clang`` is clang's own driver inside the ziglang executable: unlike ``zig c++`` it keeps no

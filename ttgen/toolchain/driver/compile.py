@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """Compile commands (``-c``) and precompiled headers."""
 
 from __future__ import annotations

@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """What the driver needs to know of its surroundings."""
 
 from __future__ import annotations

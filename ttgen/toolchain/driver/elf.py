@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """What lld leaves in an ELF file that tt-metal's loader does not take."""
 
 from __future__ import annotations

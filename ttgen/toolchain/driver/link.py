@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """Link commands: lld in place of g++, with the SDK's objects rebuilt."""
 
 from __future__ import annotations
@@ -9,6 +7,7 @@ import sys
 
 from .config import Config
 from .elf import drop_dead_relocations
+from .kernel import kernel_source
 from .objects import runtime_library, sdk_object, support_objects
 from .process import run
 from .rules import DriverError, architecture, translate_link, value_of
@@ -57,4 +56,6 @@ def run_linker(config: Config, command: list[str], log: str) -> None:
         if os.path.exists(log):
             os.unlink(log)
     if status:
+        if kernel := kernel_source():
+            sys.stderr.write(f"{kernel}: note: in the program of this kernel\n")
         raise SystemExit(status)

@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """Objects that are linked into kernels and firmware: tt-metal's, rebuilt, and our own.
 
 The SDK ships ``runtime/hw/lib/<arch>/*.o`` as GCC LTO bytecode, which only GCC reads; their

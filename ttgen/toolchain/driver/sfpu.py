@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """TRISC1: vectors in F registers, made into SFPU instructions.
 
 ``sfpi.h`` holds each vector in a ``float`` bound to f8-f15, and writes each SFPU operation as one
@@ -15,6 +13,7 @@ import re
 
 from .clang import base, front_end
 from .config import Config
+from .kernel import kernel_source
 from .process import run
 from .rules import Arch, DriverError, value_of
 
@@ -87,7 +86,7 @@ def refuse(command: list[str], assembly: str) -> None:
     found = find_f_instruction(text)
     lines = text.splitlines()
     where, mnemonic = ("", "?") if found is None else (place(lines[: found[0]]), found[1])
-    kernel = kernel_source()
+    kernel = kernel_source() or "firmware"
     message = f"{where or kernel}: error: the SFPU stand-in cannot express '{mnemonic}'"
     detail = (
         f"{kernel}: note: in this kernel. The stand-in compiler has eight vector registers and no\n"
@@ -107,13 +106,3 @@ def place(lines: list[str]) -> str:
         elif (at := LOCATION.match(line)) and at[2] != "0":
             where = f"{files.get(at[1], '?')}:{at[2]}:{at[3] or 0}"
     return where
-
-
-def kernel_source() -> str:
-    """The kernel that the JIT compiles in the current folder: what ``chlkc_math.cpp`` includes."""
-    try:
-        with open(os.path.join(os.pardir, "chlkc_math.cpp")) as file:
-            included = re.findall(r'^#include "(.+)"', file.read(), re.MULTILINE)
-    except OSError:
-        included = []
-    return str(included[-1]) if included else os.getcwd()

@@ -1,5 +1,3 @@
-# pathlib would double the driver's start-up time.
-# ruff: noqa: PTH
 """Files that are made once and shared by every process: rebuilt objects, precompiled headers.
 
 A name is a content hash, a file appears by rename, and one process at a time makes a name
