@@ -1,0 +1,72 @@
+"""The child of the service tests: a real process with small, badly behaved handlers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from ttgen import service
+from ttgen.errors import Location, PlanError
+
+_SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+def add(a: int, b: int) -> int:
+    print("a print must not reach the protocol")
+    os.write(1, b"nor must a library's write to file 1\n")
+    return a + b
+
+
+def refuse() -> None:
+    raise PlanError("not like this", at=Location("k.py", 3, 7), hint="like that")
+
+
+def stumble() -> None:
+    raise ZeroDivisionError("one over nought")
+
+
+def die(number: int) -> None:
+    print("last words", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), number)
+
+
+def leave(status: int) -> None:
+    os._exit(status)
+
+
+def sleep(seconds: float) -> str:
+    time.sleep(seconds)
+    return "slept"
+
+
+def spawn(detached: bool = True) -> dict[str, int]:
+    """A helper in a session of its own, as a simulator is; and one whose parent has gone."""
+    helper = subprocess.Popen(_SLEEP, start_new_session=detached)
+    code = "import subprocess as s, sys; print(s.Popen(sys.argv[1:], stdout=s.DEVNULL).pid)"
+    orphan = subprocess.run(
+        [sys.executable, "-c", code, *_SLEEP], stdout=subprocess.PIPE, check=True, text=True
+    )
+    return {"worker": os.getpid(), "helper": helper.pid, "orphan": int(orphan.stdout)}
+
+
+def depend() -> int:
+    helper = subprocess.Popen(_SLEEP)
+    service.watch(helper.pid, "helper")
+    return helper.pid
+
+
+def kill_and_sleep(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(600)
+
+
+def close() -> None:
+    print("closing", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    names = (add, refuse, stumble, die, leave, sleep, spawn, depend, kill_and_sleep, close)
+    service.serve({handler.__name__: handler for handler in names}, orphan_grace=1.0)

@@ -1,0 +1,555 @@
+"""Child processes that answer requests: one JSON object per line, each way, over pipes.
+
+A child is worth its start-up cost when it keeps something slow or fragile: an interpreter that has
+imported TVM, an open device, a simulator. What such a child does wrong must not reach the parent:
+prints cannot corrupt the protocol, a death or a hang becomes an error, and nothing is left running.
+
+How nothing is left behind. The child forks at once: the first process stays as a *guardian* that
+does nothing but watch, and its child, the *worker*, runs the handlers. The guardian is a
+subreaper (Linux ``prctl``), so every process that the worker starts, detached or not, becomes the
+guardian's child when its own parent ends; it kills and reaps until it has no child. It acts when
+the worker ends, when the parent's end of the request pipe closes (which the kernel does for a
+parent that was killed), and on SIGTERM. Should the guardian itself be killed, the worker dies with
+it (``PR_SET_PDEATHSIG``), and the parent finds the rest by a mark in their environment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+import psutil
+
+from ttgen import errors
+from ttgen.errors import DeviceError, Location, TTError
+
+#: The environment variable that marks every process of one service.
+MARK = "TTGEN_SERVICE"
+#: Seconds that a worker whose parent has gone gets to end by itself.
+ORPHAN_GRACE = 10.0
+#: Seconds that helpers of a worker (a simulator that writes its report) get after it has ended.
+HELPER_GRACE = 30.0
+#: Seconds that a guardian gets to end everything below it.
+_KILL_GRACE = 5.0
+#: Seconds between two looks at watched processes, and from the death of one to giving up.
+_TICK, _WATCH_GRACE = 0.25, 1.0
+_LOG_LINES = 8
+#: Lines of a log that never say why a process ended.
+_NOISE = re.compile(
+    r"\| (info|INFO|debug|DEBUG) |^Config\{|^nanobind: | - leaked | - \.\.\. skipped|^See https"
+)
+
+Handler = Callable[..., Any]
+
+
+class Service:
+    """A child process that answers calls; started by the first one, and again after a death.
+
+    ``argv`` must end up in :func:`serve`. ``env`` is the child's whole environment (this
+    process's where it is None), ``log`` the file that takes its stderr and stdout. Safe to use
+    from several threads: calls wait for each other.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        name: str,
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.name = name
+        self._argv = list(argv)
+        self._env = dict(os.environ if env is None else env)
+        self._log = log
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running child, or None."""
+        child = self._child
+        return child.process.pid if child is not None else None
+
+    def call(
+        self, op: str, args: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """What the child's handler ``op`` returns for ``args``; ``timeout`` in seconds.
+
+        A TTError of the handler is raised here again. DeviceError: the child died, or gave no
+        answer in time (then all of its processes have been ended). TTError: anything else.
+        """
+        with self._lock:
+            child = self._child
+            if child is None:
+                child = self._child = _Child(self.name, self._argv, self._env, self._log)
+            try:
+                reply = child.ask(op, args or {}, timeout)
+            except BaseException:
+                self._child = None
+                child.dispose()
+                raise
+        if "error" in reply:
+            raise _decode_error(reply["error"], self.name, op, self._log)
+        return reply.get("value")
+
+    def close(self, timeout: float = 15.0) -> None:
+        """Ask the child to end, and kill it after ``timeout`` seconds; at once if it is busy."""
+        if not self._lock.acquire(blocking=False):
+            self.kill()
+            return
+        try:
+            child, self._child = self._child, None
+            if child is not None:
+                child.close(timeout)
+        finally:
+            self._lock.release()
+
+    def kill(self) -> None:
+        """End every process of the service now; a call that is under way in a thread fails."""
+        child = self._child
+        if child is None:
+            return
+        child.end()
+        if self._lock.acquire(blocking=False):
+            try:
+                child.dispose()
+                self._child = None
+            finally:
+                self._lock.release()
+
+
+class Pool:
+    """Services by key, at most ``limit`` of them for one key; a lease gives exclusive use.
+
+    ``make`` makes the service of a key. Safe to use from several threads.
+    """
+
+    def __init__(self, make: Callable[[Any], Service], *, limit: int = 1) -> None:
+        self._make = make
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._idle: dict[Any, list[Service]] = {}
+        self._all: dict[Any, list[Service]] = {}
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def lease(self, key: Any) -> Iterator[Service]:
+        """A service for ``key`` that nobody else uses; waits where all of them are in use."""
+        service = self._take(key)
+        try:
+            yield service
+        finally:
+            with self._changed:
+                self._idle.setdefault(key, []).append(service)
+                self._changed.notify_all()
+
+    def _take(self, key: Any) -> Service:
+        with self._changed:
+            while True:
+                if self._idle.get(key):
+                    return self._idle[key].pop()
+                known = self._all.setdefault(key, [])
+                if len(known) < self._limit:
+                    known.append(self._make(key))
+                    return known[-1]
+                self._changed.wait()
+
+    def close(self, timeout: float = 15.0) -> None:
+        """Close every service, all at the same time; those in use are killed."""
+        with self._changed:
+            services = [service for group in self._all.values() for service in group]
+        threads = [threading.Thread(target=s.close, args=(timeout,)) for s in services]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+class _Child:
+    """One run of a service's process, seen from the parent."""
+
+    def __init__(
+        self, name: str, argv: list[str], env: Mapping[str, str], log: Path | None
+    ) -> None:
+        self.name = name
+        self._mark = uuid.uuid4().hex
+        self._log_path = log
+        self._log = _open_log(log)
+        self._log_start = self._log.seek(0, os.SEEK_END)
+        try:
+            self.process = subprocess.Popen(
+                argv,
+                env={**env, MARK: self._mark},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            self._log.close()
+            raise DeviceError(f"{name}: cannot start {argv[0]}: {error.strerror}") from None
+        self._buffer = b""
+        self._number = 0
+        self._ended: int | None = None
+        self._watched: list[tuple[psutil.Process, str]] = []
+        self._end_lock = threading.Lock()
+
+    def ask(self, op: str, args: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
+        self._number += 1
+        request = {"id": self._number, "op": op, "args": args}
+        deadline = None if timeout is None else time.monotonic() + timeout
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # the death shows at once, and with more to say, below
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        while True:
+            line = self._line(op, timeout, deadline)
+            if line is None:
+                raise self._died(op)
+            message = json.loads(line)
+            if "watch" in message:
+                self._watch(message["watch"])
+            elif "ended" in message:
+                self._ended = message["ended"]
+            elif message.get("id") == self._number:
+                return dict(message)
+
+    def close(self, timeout: float) -> None:
+        with suppress(TTError):
+            self.ask("close", {}, timeout)
+        # The request pipe stays open: its closing tells the guardian to be quick about it.
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout)
+        self.dispose()
+
+    def dispose(self) -> None:
+        """End everything and close the pipes; for the thread that holds the service."""
+        self.end()
+        for stream in (self.process.stdin, self.process.stdout, self._log):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+    def end(self) -> None:
+        """End the guardian, and with it everything below it; then look for what got away."""
+        with self._end_lock:
+            if self.process.poll() is None:
+                self.process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(_KILL_GRACE)
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            if self.process.returncode != 0:
+                _kill_marked(self._mark)
+
+    def _line(self, op: str, timeout: float | None, deadline: float | None) -> bytes | None:
+        """The next line of the child, or None when it has ended; DeviceError at the deadline."""
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        lost_since: float | None = None
+        while b"\n" not in self._buffer:
+            if poller.poll(self._wait_ms(deadline)):
+                chunk = os.read(descriptor, 1 << 16)
+                if not chunk:
+                    return None
+                self._buffer += chunk
+                continue
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                problem = f"no answer to '{op}' within {timeout:g} s"
+                raise self._error(f"{problem}; its processes have been ended")
+            lost = self._lost()
+            lost_since = (lost_since or now) if lost else None
+            if lost and lost_since is not None and now - lost_since > _WATCH_GRACE:
+                raise self._error(f"the {lost} has died during '{op}'")
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _wait_ms(self, deadline: float | None) -> float | None:
+        tick = _TICK if self._watched else None
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        waits = [seconds * 1000 for seconds in (tick, left) if seconds is not None]
+        return min(waits) + 1 if waits else None
+
+    def _watch(self, processes: list[list[Any]]) -> None:
+        for pid, what in processes:
+            with suppress(psutil.NoSuchProcess):
+                self._watched.append((psutil.Process(pid), what))
+
+    def _lost(self) -> str | None:
+        """What the first watched process is that has ended, if any has."""
+        for process, what in self._watched:
+            try:
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    continue
+            except psutil.NoSuchProcess:
+                pass
+            return what
+        return None
+
+    def _died(self, op: str) -> DeviceError:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_KILL_GRACE)
+        status = self._ended if self._ended is not None else self.process.returncode
+        return self._error(f"the process has ended ({describe_status(status)}) during '{op}'")
+
+    def _error(self, problem: str) -> DeviceError:
+        lines = self._log_tail()
+        if self._log_path is not None:
+            lines.append(f"log: {self._log_path}")
+        return DeviceError(f"{self.name}: {problem}", hint="\n  ".join(lines) or None)
+
+    def _log_tail(self) -> list[str]:
+        try:
+            self._log.seek(self._log_start)
+            text = self._log.read().decode(errors="replace")
+        except (OSError, ValueError):
+            return []
+        return meaningful_lines(text, _LOG_LINES)
+
+
+def describe_status(status: int | None) -> str:
+    """An exit status as people say it; negative ones are signals, as in :mod:`subprocess`."""
+    if status is None:
+        return "how is not known"
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def meaningful_lines(text: str, limit: int) -> list[str]:
+    """The last ``limit`` lines of a log that may say what went wrong."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    return [line for line in lines if line and not _NOISE.search(line)][-limit:]
+
+
+def _open_log(path: Path | None) -> BinaryIO:
+    if path is None:
+        return tempfile.TemporaryFile(prefix="ttgen-")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a+b", buffering=0)
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill every process of this user whose environment carries ``mark``."""
+    for _ in range(10):  # a process that is being started may not carry it yet
+        found = [p for p in psutil.process_iter() if _mark_of(p) == mark]
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        if not found:
+            return
+        psutil.wait_procs(found, timeout=1)
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _encode_error(error: BaseException) -> dict[str, Any]:
+    if not isinstance(error, TTError):
+        return {"kinds": [], "message": f"{type(error).__name__}: {error}"}
+    at = error.at and [error.at.path, error.at.line, error.at.column]
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return {"kinds": kinds, "message": error.message, "at": at, "hint": error.hint}
+
+
+def _decode_error(error: Mapping[str, Any], name: str, op: str, log: Path | None) -> TTError:
+    for kind in error["kinds"]:
+        known = getattr(errors, kind, None)
+        if isinstance(known, type) and issubclass(known, TTError):
+            at = error["at"] and Location(*error["at"])
+            return known(error["message"], at=at, hint=error["hint"])
+    hint = f"the whole traceback is in {log}" if log else None
+    return TTError(f"{name}: '{op}' failed: {error['message']}", hint=hint)
+
+
+# The child's side.
+
+_replies: BinaryIO | None = None
+
+
+def serve(handlers: Mapping[str, Handler], *, orphan_grace: float = ORPHAN_GRACE) -> None:
+    """Answer requests with ``handlers`` (called with a request's args as keywords) until the end.
+
+    The end is a request ``close``, or the parent's death; a handler called ``close`` is called in
+    both cases; ``orphan_grace`` is how many seconds a busy worker gets after such a death.
+    Call this before any thread is started: it forks, and returns in the worker only.
+    """
+    global _replies
+    requests, _replies = _take_pipes()
+    guardian = os.getpid()
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    worker = os.fork()
+    if worker:
+        _guard(worker, requests, _replies, orphan_grace)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != guardian:
+        os._exit(1)
+    _work(handlers, requests)
+
+
+def watch(pid: int, what: str) -> None:
+    """Tell the parent that calls cannot succeed any more once the process ``pid`` has ended.
+
+    For use by handlers. ``what`` names the process in the error.
+    """
+    _send({"watch": [[pid, what]]})
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Move the protocol away from stdin and stdout, where any library may print or read."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _send(message: dict[str, Any]) -> None:
+    assert _replies is not None, "not inside serve()"
+    _replies.write(json.dumps(message).encode() + b"\n")
+    _replies.flush()
+
+
+def _work(handlers: Mapping[str, Handler], requests: BinaryIO) -> None:
+    for line in requests:
+        request = json.loads(line)
+        if request["op"] == "close":
+            reply = _answer(handlers, request) if "close" in handlers else {}
+            _send({"id": request["id"], **reply})
+            return
+        _send({"id": request["id"], **_answer(handlers, request)})
+    if "close" in handlers:
+        handlers["close"]()
+
+
+def _answer(handlers: Mapping[str, Handler], request: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        if request["op"] not in handlers:
+            raise TTError(f"there is no operation '{request['op']}'")
+        value = handlers[request["op"]](**request["args"])
+        json.dumps(value)
+    except Exception as error:
+        if not isinstance(error, TTError):
+            traceback.print_exc()
+        return {"error": _encode_error(error)}
+    return {"value": value}
+
+
+def _guard(worker: int, requests: BinaryIO, replies: BinaryIO, orphan_grace: float) -> NoReturn:
+    """Wait for the worker, or for a reason to end it; then end everything that it has started."""
+    wake, awake = os.pipe()
+    for descriptor in (wake, awake):
+        os.set_blocking(descriptor, False)
+    signal.set_wakeup_fd(awake, warn_on_full_buffer=False)
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    poller = select.poll()
+    poller.register(wake, select.POLLIN)
+    poller.register(requests.fileno(), 0)  # nothing but the hang-up
+    deadline: float | None = None
+    while True:
+        status = _reap().get(worker)
+        late = deadline is not None and time.monotonic() >= deadline
+        if status is not None or told or late:
+            break
+        for descriptor, _ in poller.poll(None if deadline is None else 200):
+            if descriptor == wake:
+                with suppress(BlockingIOError):
+                    os.read(wake, 4096)
+            else:
+                poller.unregister(descriptor)
+                deadline = time.monotonic() + orphan_grace
+    grace = HELPER_GRACE if status == 0 and deadline is None else 0.0
+    status = _end_children(worker, status, grace, told)
+    with suppress(OSError):
+        replies.write(json.dumps({"ended": status}).encode() + b"\n")
+        replies.flush()
+    os._exit(0)
+
+
+def _end_children(worker: int, status: int | None, grace: float, told: list[int]) -> int | None:
+    """Kill and reap until no child is left; the worker's status."""
+    deadline = time.monotonic() + grace
+    while _has_children():
+        if time.monotonic() >= deadline or told:
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    process.kill()
+        time.sleep(0.01)
+        found = _reap().get(worker)
+        status = found if status is None else status
+    return status
+
+
+def _reap() -> dict[int, int]:
+    """The statuses of the children that have ended, by process id."""
+    statuses: dict[int, int] = {}
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            statuses[pid] = os.waitstatus_to_exitcode(status)
+    return statuses
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl({option}): {os.strerror(number)}")
