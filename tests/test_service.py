@@ -141,6 +141,7 @@ def test_a_guardian_that_is_killed_leaves_nothing(service: Service) -> None:
     guardian = service.pid
     assert guardian is not None
     psutil.Process(guardian).kill()
+    assert gone(pids["worker"]), "the worker must not outlive its guardian"
     with pytest.raises(DeviceError, match="SIGKILL"):
         service.call("add", {"a": 1, "b": 1}, LIMIT)
     assert gone(*pids.values(), within=0)
