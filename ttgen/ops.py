@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal, TypeAlias
 
-from ttgen.plan.model import ProgramName
+ProgramName: TypeAlias = Literal["reader", "compute", "writer"]
+#: A core's programs, in the order in which data passes through them.
+PROGRAM_NAMES: tuple[ProgramName, ...] = ("reader", "compute", "writer")
 
 
 class Kind(Enum):

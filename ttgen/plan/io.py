@@ -25,14 +25,9 @@ def encode(plan: Plan) -> str:
 
 def save(plan: Plan, path: Path) -> None:
     """Check ``plan`` and write it; PlanError (and no file touched) if it breaks a rule."""
-    violation = first_violation(plan)
-    if violation is not None:
-        where = ".".join(str(item) for item in violation.path)
-        raise PlanError(
-            f"plan of kernel '{plan.kernel}', {where}: {violation.message}",
-            at=Location(plan.source.path),
-        )
-    write_atomically(path, encode(plan))
+    text = encode(plan)
+    decode(text, f"{plan.source.path}: plan of kernel '{plan.kernel}'")
+    write_atomically(path, text)
 
 
 def load(path: Path) -> Plan:

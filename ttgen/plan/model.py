@@ -15,7 +15,9 @@ from typing import Annotated, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Meta, Struct
 
-PLAN_VERSION = 1
+from ttgen.ops import PROGRAM_NAMES, ProgramName
+
+PLAN_VERSION: Literal[1] = 1
 
 #: A C++ identifier that is also a safe file name.
 Identifier: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -28,8 +30,6 @@ SourcePlace: TypeAlias = str
 
 Role: TypeAlias = Literal["input", "output"]
 Memory: TypeAlias = Literal["DRAM", "L1"]
-ProgramName: TypeAlias = Literal["reader", "compute", "writer"]
-PROGRAM_NAMES: tuple[ProgramName, ...] = ("reader", "compute", "writer")
 
 Operator: TypeAlias = Literal["+", "-", "*", "//", "%", "min", "max"]
 #: An integer, a variable in scope, or ``[operator, left, right]``. All values are unsigned 32-bit.

@@ -1,0 +1,153 @@
+"""The stores of a PrimFunc, each with the loops around it: loops, blocks and threads unrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import singledispatchmethod
+from itertools import count
+from typing import Any
+
+import tvm
+from tvm import s_tir, tirx
+from tvm.ir import prim
+from tvm.tirx.stmt import Bind
+
+from ttgen.analysis.index import Affine, Axis, affine
+from ttgen.errors import Location, LoweringError
+from ttgen.frontend.kernel import location
+
+_PLAIN_LOOPS = (tirx.ForKind.SERIAL, tirx.ForKind.PARALLEL, tirx.ForKind.UNROLLED)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One ``buffer[indices] = value`` with the loops that it runs in, outermost first.
+
+    A block's ``T.init()`` runs once before the block's reduction: the loops that its reduction
+    axes are bound to are none of its own.
+    """
+
+    store: tirx.BufferStore
+    axes: tuple[Axis, ...]
+    scope: Mapping[tvm.ir.Var, Affine]
+    at: Location
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What surrounds a statement; ``at`` is the nearest enclosing place in the source."""
+
+    at: Location
+    axes: tuple[Axis, ...] = ()
+    scope: Mapping[tvm.ir.Var, Affine] = field(default_factory=dict)
+
+    def near(self, node: Any) -> _Context:
+        return replace(self, at=location(node.span, self.at))
+
+    def bound(self, var: tvm.ir.Var, value: Affine, axis: Axis | None = None) -> _Context:
+        axes = (*self.axes, axis) if axis else self.axes
+        return replace(self, axes=axes, scope={**self.scope, var: value})
+
+
+def statements(func: tirx.PrimFunc, at: Location) -> list[Statement]:
+    """Every store of ``func`` in program order; LoweringError at what is neither loop nor store.
+
+    ``at`` stands for nodes without a span, which is all of them for TE.
+    """
+    return list(_Walker().walk(func.body, _Context(at)))
+
+
+class _Walker:
+    def __init__(self) -> None:
+        self._serial = count()
+
+    @singledispatchmethod
+    def walk(self, node: Any, context: _Context) -> Iterator[Statement]:
+        context = context.near(node)
+        raise LoweringError(
+            f"{type(node).__name__} is not supported in a kernel",
+            at=context.at,
+            hint="kernels are loops and blocks around stores to tensors",
+        )
+
+    @walk.register
+    def _(self, node: tirx.BufferStore, context: _Context) -> Iterator[Statement]:
+        at = context.near(node).at
+        yield Statement(node, context.axes, context.scope, at)
+
+    @walk.register
+    def _(self, node: tirx.SeqStmt, context: _Context) -> Iterator[Statement]:
+        for part in node.seq:
+            if isinstance(part, Bind):
+                value = affine(part.value, context.scope, context.near(part).at)
+                context = context.bound(part.var, value)
+            else:
+                yield from self.walk(part, context)
+
+    @walk.register
+    def _(self, node: tirx.For, context: _Context) -> Iterator[Statement]:
+        context = context.near(node)
+        is_thread = node.kind == tirx.ForKind.THREAD_BINDING
+        if not is_thread and node.kind not in _PLAIN_LOOPS:
+            raise LoweringError("this kind of loop is not supported", at=context.at)
+        if node.step is not None and _integer(node.step, context.at) != 1:
+            raise LoweringError("loops must count in steps of 1", at=context.at)
+        start = affine(node.min, context.scope, context.at)
+        yield from self._loop(node.loop_var, start, node.extent, node.body, context)
+
+    @walk.register
+    def _(self, node: tirx.AttrStmt, context: _Context) -> Iterator[Statement]:
+        context = context.near(node)
+        if node.attr_key != "thread_extent":
+            raise LoweringError(f"attribute '{node.attr_key}' is not supported", at=context.at)
+        start = Affine({}, 0)
+        yield from self._loop(node.node.var, start, node.value, node.body, context)
+
+    @walk.register
+    def _(self, node: s_tir.SBlockRealize, context: _Context) -> Iterator[Statement]:
+        context = context.near(node)
+        if not (isinstance(node.predicate, prim.IntImm) and int(node.predicate.value) == 1):
+            raise LoweringError("blocks under a condition are not supported", at=context.at)
+        block = node.block
+        if block.match_buffers:
+            raise LoweringError("match_buffer in a block is not supported", at=context.at)
+        if block.alloc_buffers:
+            name = block.alloc_buffers[0].name
+            raise LoweringError(
+                f"the intermediate buffer '{name}' is not supported yet", at=context.at
+            )
+        reduced: set[Axis] = set()
+        for iter_var, bound_to in zip(block.iter_vars, node.iter_values, strict=True):
+            value = affine(bound_to, context.scope, context.at)
+            context = context.bound(iter_var.var, value)
+            if iter_var.iter_type == tirx.IterVar.CommReduce:
+                reduced |= set(value.terms)
+        if block.init is not None:
+            axes = tuple(axis for axis in context.axes if axis not in reduced)
+            yield from self.walk(block.init, replace(context, axes=axes))
+        yield from self.walk(block.body, context)
+
+    def _loop(
+        self,
+        var: tvm.ir.Var,
+        start: Affine,
+        extent: prim.Expr,
+        body: tirx.Stmt,
+        context: _Context,
+    ) -> Iterator[Statement]:
+        trips = _integer(extent, context.at)
+        if trips == 1:  # a loop of one iteration is no axis
+            yield from self.walk(body, context.bound(var, start))
+            return
+        axis = Axis(var.name, trips, next(self._serial))
+        value = start + Affine({axis: 1}, 0)
+        yield from self.walk(body, context.bound(var, value, axis))
+
+
+def _integer(value: prim.Expr, at: Location) -> int:
+    if isinstance(value, int):
+        return value
+    if isinstance(value, prim.IntImm):
+        return int(value.value)
+    raise LoweringError(f"'{value}' must be a number when the kernel is lowered", at=at)

@@ -1,0 +1,101 @@
+"""Loading a kernel source: a Python file, run with spans that name it relative to the project."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ttgen.errors import Location, SourceError, TTError
+
+
+@dataclass(frozen=True)
+class SourceModule:
+    """A kernel source that has been run. ``name`` is its path relative to the project."""
+
+    name: str
+    namespace: types.ModuleType
+
+
+def load_source(path: Path, project: Path) -> SourceModule:
+    """Run the kernel source at ``path``; SourceError with its place where that fails.
+
+    Spans of what it defines carry the path relative to ``project`` (or, for a file elsewhere, its
+    file name), so that nothing made from it depends on where the project lies. Modules that it
+    imports from its own folder or the project are loaded afresh and not left in ``sys.modules``:
+    two sources may have helpers of the same name.
+    """
+    name = relative_name(path, project)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SourceError(f"cannot read the source: {error.strerror}", at=Location(name)) from None
+    module = types.ModuleType(f"ttgen_kernel_{path.stem}")
+    module.__file__ = name
+    # TVMScript asks inspect for the source of a function, and inspect asks this cache.
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    with _importing_from(path.parent, project), _registered(module):
+        try:
+            exec(compile(text, name, "exec"), module.__dict__)
+        except TTError:
+            raise
+        except SyntaxError as error:
+            where = Location(error.filename or name, error.lineno or 0, error.offset or 0)
+            raise SourceError(f"not valid Python: {error.msg}", at=where) from error
+        except Exception as error:
+            raise failure_in(name, error, "the source cannot be loaded") from error
+    return SourceModule(name, module)
+
+
+def relative_name(path: Path, project: Path) -> str:
+    """``path`` as spans and plans show it: relative to ``project``, else the bare file name."""
+    path, project = path.resolve(), project.resolve()
+    if path.is_relative_to(project):
+        return path.relative_to(project).as_posix()
+    return path.name
+
+
+def failure_in(name: str, error: BaseException, what: str) -> SourceError:
+    """``error`` as a SourceError at the innermost line of ``name`` that it passed through."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == name]
+    at = Location(name, frames[-1].lineno or 0) if frames else Location(name)
+    text = str(error).strip() or type(error).__name__
+    if type(error).__name__ == "DiagnosticError":  # TVMScript's parser: place and underline inside
+        return SourceError(f"{what}: TVMScript does not accept it\n{text}", at=at)
+    return SourceError(f"{what}: {type(error).__name__}: {text}", at=at)
+
+
+@contextmanager
+def _registered(module: types.ModuleType) -> Iterator[None]:
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    finally:
+        del sys.modules[module.__name__]
+
+
+@contextmanager
+def _importing_from(folder: Path, project: Path) -> Iterator[None]:
+    """Let imports find modules beside the source and at the project's top, for this block only."""
+    before, path = set(sys.modules), list(sys.path)
+    roots = [folder.resolve(), project.resolve()]
+    sys.path[:0] = [str(root) for root in roots]
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and _belongs_to_project(Path(file), roots):
+                del sys.modules[name]
+
+
+def _belongs_to_project(file: Path, roots: list[Path]) -> bool:
+    if "site-packages" in file.parts:
+        return False
+    return any(file.is_relative_to(root) for root in roots)

@@ -1,0 +1,104 @@
+"""The registry of ``tt.*`` function attributes: what passes leave for each other.
+
+Layouts and buffers are keyed by name, since a TVM buffer cannot carry attributes of its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import tvm
+from tvm.tirx import PrimFunc
+
+from ttgen.errors import Location, LoweringError
+from ttgen.frontend.kernel import location
+
+ARCH = "tt.arch"
+BUFFER_PREFIX = "tt.buffer."
+CB_DESC = "tt.cb_desc"
+COMPUTE_CONFIG = "tt.compute_config"
+CONSTANTS = "tt.constants"
+CORE_GRID = "tt.core_grid"
+CORE_RANGES = "tt.core_ranges"
+LAYOUT_DESC = "tt.layout_desc"
+PARTITION = "tt.partition"
+PROGRAM = "tt.program"
+ROLES = "tt.roles"
+SOURCE = "tt.source"
+USER_LAYOUT = "tt.user_layout"
+WORK_PARTITION = "tt.work_partition"
+
+#: Every key, and what it holds. ``tt.buffer.<name>`` stands for a family of keys.
+REGISTRY: dict[str, str] = {
+    ARCH: "name of the architecture",
+    CB_DESC: "per circular buffer, in index order: name, tensor, role, dtype, page_bytes, pages",
+    COMPUTE_CONFIG: "fidelity, fp32_dest_acc, math_approx, dst_full_sync",
+    CONSTANTS: "name and value of each compile-time constant that the function takes",
+    CORE_GRID: "logical grid of cores: columns, rows",
+    CORE_RANGES: "rectangles of cores: x, y, width, height",
+    LAYOUT_DESC: "per tensor: canonical layout with shape, padded shape and page size",
+    PARTITION: "mode, tile_order, tiles (rows, columns), len_k",
+    PROGRAM: "which of a core's programs the function is: reader, compute or writer",
+    ROLES: "per tensor: input or output",
+    SOURCE: "where the kernel stands: path, line, column",
+    USER_LAYOUT: "layouts that the spec asks for, per tensor",
+    WORK_PARTITION: "per core: x, y, first output tile, number of output tiles",
+}
+
+_NEEDED_FROM = {
+    ARCH: "InferTTLayout",
+    LAYOUT_DESC: "InferTTLayout",
+    ROLES: "PropagateTTLayout",
+    PARTITION: "TTTilesToCoreMap",
+    WORK_PARTITION: "TTTilesToCoreMap",
+    CONSTANTS: "LowerTTTileIntrinsics",
+    COMPUTE_CONFIG: "LowerTTTileIntrinsics",
+}
+
+
+def check_known(func: PrimFunc) -> None:
+    """LoweringError at a ``tt.*`` attribute that is not in the registry."""
+    for key in func.attrs.keys() if func.attrs else ():
+        if key.startswith("tt.") and key not in REGISTRY and not key.startswith(BUFFER_PREFIX):
+            near = difflib.get_close_matches(key, REGISTRY, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else None
+            raise LoweringError(f"unknown attribute '{key}'", at=kernel_place(func), hint=hint)
+
+
+def require(func: PrimFunc, key: str, asked_by: str) -> Any:
+    """The attribute ``key`` as plain Python; LoweringError says which pass has to run first."""
+    if not func.attrs or key not in func.attrs:
+        raise LoweringError(
+            f"{asked_by} needs the attribute '{key}'",
+            at=kernel_place(func),
+            hint=f"run {_NEEDED_FROM[key]} first",
+        )
+    return plain(func.attrs[key])
+
+
+def optional(func: PrimFunc, key: str) -> Any:
+    """The attribute ``key`` as plain Python, or None."""
+    return plain(func.attrs[key]) if func.attrs and key in func.attrs else None
+
+
+def plain(value: Any) -> Any:
+    """A TVM attribute value as dict, list, str, int, float, bool or None."""
+    if isinstance(value, tvm.ir.Map | Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tvm.ir.Array | list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, tvm.ir.prim.IntImm | tvm.ir.prim.FloatImm | tvm.ir.StringImm):
+        return value.value
+    return str(value) if isinstance(value, str) else value
+
+
+def kernel_place(func: PrimFunc) -> Location:
+    """Where the kernel stands: its source attribute, or the first parameter that has a span."""
+    source = optional(func, SOURCE)
+    if source:
+        return Location(source["path"], source["line"], source["column"])
+    name = func.attrs["global_symbol"] if func.attrs and "global_symbol" in func.attrs else "kernel"
+    spans = [param.span for param in func.params if param.span is not None]
+    return location(spans[0], Location(str(name))) if spans else Location(str(name))

@@ -1,0 +1,109 @@
+"""InferTTLayout: every tensor gets one canonical layout, from defaults, annotations and the spec."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, ClassVar
+
+import tvm
+from tvm.tirx import BufferType, PrimFunc
+
+from ttgen.analysis.expr import static_extent
+from ttgen.arch import architecture
+from ttgen.errors import Location, LoweringError
+from ttgen.formats import BY_SOURCE_DTYPE, FORMATS
+from ttgen.frontend.kernel import location
+from ttgen.passes import attrs
+from ttgen.passes.base import FuncPass
+
+DEFAULTS: dict[str, Any] = {"memory": "DRAM", "layout": "interleaved", "tile_shape": [32, 32]}
+#: What each key of a layout may be today. Adding a value here needs its lowering and a template.
+_SUPPORTED: dict[str, tuple[Any, ...]] = {
+    "memory": ("DRAM",),
+    "layout": ("interleaved",),
+    "tile_shape": ([32, 32],),
+    "dtype": ("bf16",),
+}
+
+
+@dataclass(frozen=True)
+class InferTTLayout(FuncPass):
+    """Sets ``tt.arch`` and ``tt.layout_desc``.
+
+    Precedence, lowest first: defaults, the function's ``tt.buffer.<name>`` annotation, its
+    ``tt.user_layout``, and ``layouts`` (the spec). The data format follows from the source dtype.
+    """
+
+    name: ClassVar[str] = "tir.tenstorrent.InferTTLayout"
+    arch: str
+    layouts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def apply(self, func: PrimFunc) -> PrimFunc:
+        """Add the attributes; LoweringError at an annotation that means nothing."""
+        architecture(self.arch)
+        buffers = [param for param in func.params if isinstance(param.ty, BufferType)]
+        self._check_names(func, [buffer.name for buffer in buffers])
+        desc = {buffer.name: self._layout(func, buffer) for buffer in buffers}
+        return func.with_attr(attrs.ARCH, self.arch).with_attr(attrs.LAYOUT_DESC, desc)
+
+    def _layout(self, func: PrimFunc, buffer: tvm.ir.Var) -> dict[str, Any]:
+        at = location(buffer.span, attrs.kernel_place(func))
+        layout = {**DEFAULTS, "dtype": _default_format(buffer, at)}
+        for asked in self._asked(func, buffer.name):
+            layout |= asked
+        _check(layout, buffer, at)
+        shape = [static_extent(extent, buffer, at) for extent in buffer.ty.shape]
+        tile_bytes = FORMATS[layout["dtype"]].tile_bytes
+        return {**layout, "shape": shape, "padded_shape": shape, "page_bytes": tile_bytes}
+
+    def _asked(self, func: PrimFunc, name: str) -> list[Mapping[str, Any]]:
+        annotation = attrs.optional(func, attrs.BUFFER_PREFIX + name) or {}
+        user = (attrs.optional(func, attrs.USER_LAYOUT) or {}).get(name, {})
+        return [annotation, user, self.layouts.get(name, {})]
+
+    def _check_names(self, func: PrimFunc, known: list[str]) -> None:
+        annotated = [
+            key.removeprefix(attrs.BUFFER_PREFIX)
+            for key in (func.attrs.keys() if func.attrs else ())
+            if key.startswith(attrs.BUFFER_PREFIX)
+        ]
+        user = attrs.optional(func, attrs.USER_LAYOUT) or {}
+        for name in [*annotated, *user, *self.layouts]:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                raise LoweringError(
+                    f"a layout is given for '{name}', but the tensors are {', '.join(known)}",
+                    at=attrs.kernel_place(func),
+                    hint=f"did you mean '{near[0]}'?" if near else None,
+                )
+
+
+def _default_format(buffer: tvm.ir.Var, at: Location) -> str:
+    dtype = str(buffer.ty.dtype)
+    if dtype not in BY_SOURCE_DTYPE:
+        known = ", ".join(BY_SOURCE_DTYPE)
+        raise LoweringError(f"{buffer.name} is {dtype}; the device has {known}", at=at)
+    return BY_SOURCE_DTYPE[dtype].name
+
+
+def _check(layout: Mapping[str, Any], buffer: tvm.ir.Var, at: Location) -> None:
+    for key, value in layout.items():
+        if key not in _SUPPORTED:
+            near = difflib.get_close_matches(key, _SUPPORTED, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(_SUPPORTED)}"
+            raise LoweringError(f"layout of {buffer.name}: unknown key '{key}'", at=at, hint=hint)
+        if value not in _SUPPORTED[key]:
+            wanted = ", ".join(str(v) for v in _SUPPORTED[key])
+            raise LoweringError(
+                f"layout of {buffer.name}: {key} is {value}; supported: {wanted}", at=at
+            )
+
+
+def tiles(layout: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows and columns of tiles of a tensor, its leading dimensions folded into the rows."""
+    *leading, rows, columns = layout["padded_shape"]
+    tile_rows, tile_columns = layout["tile_shape"]
+    return prod(leading) * (rows // tile_rows), columns // tile_columns

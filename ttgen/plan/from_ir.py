@@ -1,0 +1,223 @@
+"""From the three programs that the passes end with to the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import tvm
+from tvm import tirx
+from tvm.ir import prim
+from tvm.tirx import PrimFunc
+from tvm.tirx.stmt import Bind
+
+from ttgen.arch import architecture
+from ttgen.errors import LoweringError
+from ttgen.frontend.kernel import Kernel, location
+from ttgen.ops import TILE_OPS, Kind, ProgramName
+from ttgen.passes import attrs
+from ttgen.plan import model
+from ttgen.sdk import SDK_VERSION
+
+
+def plan_from_programs(
+    programs: dict[ProgramName, PrimFunc],
+    kernel: Kernel,
+    name: str,
+    *,
+    tolerance: model.Tolerance,
+    templates: tuple[str, ...] = (),
+) -> model.Plan:
+    """The plan of ``kernel``, called ``name``; ``programs`` are what GridToPersistentTT made.
+
+    Nothing is checked here: writing the plan checks it (:func:`ttgen.plan.save`).
+    """
+    common = programs["reader"]
+    read = _Attributes(common)
+    arch = architecture(read(attrs.ARCH))
+    partition = read(attrs.PARTITION)
+    config = read(attrs.COMPUTE_CONFIG)
+    buffers = [
+        model.CircularBuffer(index=index, **desc) for index, desc in enumerate(read(attrs.CB_DESC))
+    ]
+    cores = [
+        model.CoreWork(core=(x, y), start=start, count=count)
+        for x, y, start, count in read(attrs.WORK_PARTITION)
+    ]
+    return model.Plan(
+        version=model.PLAN_VERSION,
+        kernel=name,
+        source=model.Source(
+            path=kernel.source,
+            function=kernel.function,
+            parameters=kernel.parameters,
+            hash=kernel.hash,
+        ),
+        arch=arch.name,
+        sdk=SDK_VERSION,
+        tensors=tuple(_tensors(kernel, read)),
+        circular_buffers=tuple(buffers),
+        l1=model.L1Use(
+            used_bytes=sum(buffer.page_bytes * buffer.pages for buffer in buffers),
+            limit_bytes=arch.l1_bytes,
+        ),
+        semaphores=(),
+        device_grid=arch.grid,
+        core_ranges=tuple(
+            model.CoreRange(start=(x, y), extent=(width, height))
+            for x, y, width, height in read(attrs.CORE_RANGES)
+        ),
+        partition=model.Partition(
+            mode=partition["mode"],
+            tile_order=partition["tile_order"],
+            tiles=tuple(partition["tiles"]),
+            len_k=partition["len_k"],
+            cores=tuple(cores),
+        ),
+        compute=model.Compute(
+            **config,
+            dst_tiles=arch.dst_tiles(
+                fp32_dest_acc=config["fp32_dest_acc"], dst_full_sync=config["dst_full_sync"]
+            ),
+        ),
+        programs=model.Programs(**{name: _program(f, cores) for name, f in programs.items()}),
+        tolerance=tolerance,
+        templates=templates,
+    )
+
+
+class _Attributes:
+    """Reads attributes of a function, as plain Python."""
+
+    def __init__(self, func: PrimFunc) -> None:
+        self._func = func
+
+    def __call__(self, key: str) -> Any:
+        return attrs.require(self._func, key, "the plan")
+
+
+def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
+    layouts, roles = read(attrs.LAYOUT_DESC), read(attrs.ROLES)
+    tensors = []
+    for param in kernel.func.params:
+        desc = layouts[param.name]
+        tile_shape = tuple(desc["tile_shape"])
+        tensors.append(
+            model.Tensor(
+                name=param.name,
+                role=roles[param.name],
+                shape=tuple(desc["shape"]),
+                padded_shape=tuple(desc["padded_shape"]),
+                layout=model.Layout(
+                    memory=desc["memory"],
+                    layout=desc["layout"],
+                    tile_shape=tile_shape,
+                    dtype=desc["dtype"],
+                ),
+                page_bytes=desc["page_bytes"],
+                pages=prod(desc["padded_shape"]) // prod(tile_shape),
+                at=str(location(param.span, kernel.at)),
+            )
+        )
+    return tensors
+
+
+#: The runtime arguments that the passes may ask for, and where a core's value comes from.
+_RUNTIME_ARGS: dict[str, Callable[[model.CoreWork], int]] = {
+    "start": lambda work: work.start,
+    "count": lambda work: work.count,
+}
+
+
+def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
+    constants = attrs.require(func, attrs.CONSTANTS, "the plan")
+    tensors = [param.name for param in func.params if isinstance(param.ty, tirx.BufferType)]
+    scalars = [param.name for param in func.params if not isinstance(param.ty, tirx.BufferType)]
+    arguments = [name for name in scalars if name not in constants]
+    return model.Program(
+        tensors=tuple(tensors),
+        constants=tuple(
+            model.NamedConstant(name=name, value=constants[name])
+            for name in scalars
+            if name in constants
+        ),
+        runtime_args=model.RuntimeArgs(
+            names=tuple(arguments),
+            values=tuple(tuple(_RUNTIME_ARGS[name](work) for name in arguments) for work in cores),
+        ),
+        body=_body(func.body),
+    )
+
+
+def _body(node: tirx.Stmt) -> tuple[model.Statement, ...]:
+    parts = node.seq if isinstance(node, tirx.SeqStmt) else [node]
+    return tuple(_statement(part) for part in parts)
+
+
+def _statement(node: tirx.Stmt) -> model.Statement:
+    match node:
+        case tirx.For():
+            start = _expr(node.min)
+            return model.For(
+                var=node.loop_var.name,
+                start=start,
+                stop=_stop(start, _expr(node.extent)),
+                step=1 if node.step is None else int(node.step),
+                body=_body(node.body),
+            )
+        case Bind():
+            return model.Let(var=node.var.name, value=_expr(node.value))
+        case tirx.Evaluate() if isinstance(node.value, tvm.ir.Call):
+            return _op(node.value)
+    raise LoweringError(f"a plan cannot hold '{node}'")
+
+
+def _stop(start: model.Expr, extent: model.Expr) -> model.Expr:
+    if start == 0:
+        return extent
+    if isinstance(start, int) and isinstance(extent, int):
+        return start + extent
+    return model.BinaryOp("+", start, extent)
+
+
+def _op(call: tvm.ir.Call) -> model.Op:
+    op = TILE_OPS[call.op.name.removeprefix("tt.")]
+    args = {
+        name: _argument(kind, arg) for (name, kind), arg in zip(op.params, call.args, strict=True)
+    }
+    span = call.span
+    at = f"{span.source_name.name}:{span.line}:{span.column}"
+    return model.Op(op=op.name, args=args, at=at)
+
+
+def _argument(kind: Kind, arg: Any) -> model.Expr:
+    match kind:
+        case Kind.CB:
+            return str(arg.value)
+        case Kind.TENSOR:
+            return str(arg.name)
+        case Kind.EXPR:
+            return _expr(arg)
+
+
+_OPERATORS: dict[type[prim.Expr], model.Operator] = {
+    prim.Add: "+",
+    prim.Sub: "-",
+    prim.Mul: "*",
+    prim.FloorDiv: "//",
+    prim.FloorMod: "%",
+    prim.Min: "min",
+    prim.Max: "max",
+}
+
+
+def _expr(expr: prim.Expr) -> model.Expr:
+    if isinstance(expr, prim.IntImm):
+        return int(expr.value)
+    if isinstance(expr, tvm.ir.Var):
+        return str(expr.name)
+    operator = _OPERATORS.get(type(expr))
+    if operator is None:
+        raise LoweringError(f"a plan cannot hold the expression '{expr}'")
+    return model.BinaryOp(operator, _expr(expr.a), _expr(expr.b))

@@ -1,0 +1,247 @@
+"""Build specs: the YAML file beside a kernel source that says which variants to build, and how.
+
+A spec is optional; without one a kernel is built once, for both architectures, with its
+function's default parameters.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+import yaml
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ttgen.arch import ARCHITECTURES, REFUSED
+from ttgen.errors import Location, SpecError
+from ttgen.plan.model import Extent, Identifier, Tolerance
+from ttgen.textpos import PathItem, locate, parse_msgspec_path
+
+Fidelity: TypeAlias = Literal["LoFi", "HiFi2", "HiFi3", "HiFi4"]
+_VARIANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+]*")
+
+
+class LayoutSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A tensor's layout as the user asks for it; what is not said follows from the source."""
+
+    memory: Literal["DRAM", "L1"] | UnsetType = UNSET
+    layout: Literal["interleaved", "sharded"] | UnsetType = UNSET
+    tile_shape: tuple[Extent, Extent] | UnsetType = UNSET
+    dtype: str | UnsetType = UNSET
+
+
+class ToleranceSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """What counts as equal; see :class:`ttgen.plan.model.Tolerance`."""
+
+    pcc: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.999
+    relative_error: Annotated[float, Meta(ge=0.0)] = 0.02
+
+
+class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a variant may set. A variant's value replaces the spec's; mappings are merged.
+
+    ``grid`` is (columns, rows) of cores; ``block_tiles`` tiles per barrier and ``buffering``
+    blocks per circular buffer; ``templates`` folders, relative to the spec.
+    """
+
+    function: Identifier | UnsetType = UNSET
+    arch: tuple[str, ...] | UnsetType = UNSET
+    parameters: dict[Identifier, int] | UnsetType = UNSET
+    grid: tuple[Extent, Extent] | UnsetType = UNSET
+    partition: str | UnsetType = UNSET
+    layouts: dict[Identifier, LayoutSpec] | UnsetType = UNSET
+    fidelity: Fidelity | UnsetType = UNSET
+    fp32_dest_acc: bool | UnsetType = UNSET
+    math_approx: bool | UnsetType = UNSET
+    dst_full_sync: bool | UnsetType = UNSET
+    block_tiles: Extent | UnsetType = UNSET
+    buffering: Extent | UnsetType = UNSET
+    tolerance: ToleranceSpec | UnsetType = UNSET
+    templates: tuple[str, ...] | UnsetType = UNSET
+
+
+#: Options that go to the passes, under the same names.
+_PASS_OPTIONS = (
+    "grid",
+    "partition",
+    "layouts",
+    "fidelity",
+    "fp32_dest_acc",
+    "math_approx",
+    "dst_full_sync",
+    "block_tiles",
+    "buffering",
+)
+
+
+class Variant(Struct, frozen=True):
+    """One kernel to build: a source, a function of it, and everything that decides its plan.
+
+    ``source`` and ``templates`` are relative to the project. ``name`` is the kernel's folder name.
+    """
+
+    name: str
+    source: str
+    function: str | None
+    arch: tuple[str, ...]
+    parameters: dict[str, int]
+    options: dict[str, Any]
+    tolerance: Tolerance
+    templates: tuple[str, ...]
+
+
+def load_variants(source: Path, project: Path) -> list[Variant]:
+    """The variants of the kernel source ``source``, from the spec beside it if there is one.
+
+    SpecError says file, line and column of what is wrong.
+    """
+    spec = source.with_suffix(".yaml")
+    if not spec.is_file():
+        return [_variant(source, project, source.stem, Options())]
+    text = spec.read_text(encoding="utf-8")
+    return _Parser(text, relative(spec, project), source, project).variants()
+
+
+def relative(path: Path, project: Path) -> str:
+    """``path`` relative to the project; the file name alone for a file elsewhere."""
+    return path.relative_to(project).as_posix() if path.is_relative_to(project) else path.name
+
+
+class _UniqueKeyLoader(yaml.CSafeLoader):
+    """YAML that refuses a key given twice, instead of losing the first."""
+
+
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"'{key.value}' is given twice", key.start_mark
+            )
+        seen.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+class _Parser:
+    """One spec's text, turned into variants."""
+
+    def __init__(self, text: str, name: str, source: Path, project: Path) -> None:
+        self._text, self._name = text, name
+        self._source, self._project = source, project
+
+    def variants(self) -> list[Variant]:
+        document = self._document()
+        variants = document.pop("variants", None)
+        base = self._options(document, [])
+        if variants is None:
+            return [self._make(self._source.stem, base, [])]
+        if not isinstance(variants, dict) or not variants:
+            raise self._error(["variants"], "must map at least one variant's name to its options")
+        return list(self._named_variants(variants, base))
+
+    def _named_variants(self, variants: Mapping[Any, Any], base: Options) -> Iterator[Variant]:
+        for key, value in variants.items():
+            name, path = str(key), ["variants", str(key)]
+            if not _VARIANT_NAME.fullmatch(name):
+                problem = f"'{name}' cannot be part of a path: use letters, digits, '_', '.', '+'"
+                raise self._error(path, problem)
+            own = self._options({} if value is None else value, path)
+            yield self._make(f"{self._source.stem}-{name}", _merged(base, own), path)
+
+    def _document(self) -> dict[str, Any]:
+        try:
+            document = yaml.load(self._text, Loader=_UniqueKeyLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            at = Location(self._name, mark.line + 1, mark.column + 1) if mark else None
+            raise SpecError(
+                f"not valid YAML: {error.problem}", at=at or Location(self._name)
+            ) from None
+        if document is None:
+            return {}
+        if not isinstance(document, dict):
+            raise self._error([], "a spec is a mapping of keys to values")
+        return document
+
+    def _options(self, value: Any, path: list[str]) -> Options:
+        try:
+            return msgspec.convert(value, Options)
+        except msgspec.ValidationError as error:
+            raise self._invalid(str(error), value, path) from None
+
+    def _invalid(self, text: str, value: Any, path: list[str]) -> SpecError:
+        problem, below = parse_msgspec_path(text)
+        unknown = re.search(r"unknown field `(.*)`", problem)
+        if unknown is None:
+            return self._error([*path, *below], problem)
+        key = unknown[1]
+        known = _known_keys(below)
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+        return self._error([*path, *_path_to_key(value, key)], f"unknown key '{key}'", hint)
+
+    def _make(self, name: str, options: Options, path: list[str]) -> Variant:
+        for arch in options.arch or ():
+            if arch not in ARCHITECTURES:
+                known = ", ".join(sorted(ARCHITECTURES))
+                problem = REFUSED.get(arch, f"unknown architecture '{arch}'; known: {known}")
+                raise self._error([*path, "arch"], problem)
+        return _variant(self._source, self._project, name, options)
+
+    def _error(self, path: Sequence[PathItem], problem: str, hint: str | None = None) -> SpecError:
+        return SpecError(problem, at=locate(self._text, self._name, path), hint=hint)
+
+
+def _known_keys(below: Sequence[PathItem]) -> list[str]:
+    """The keys that the mapping at ``below`` in an options mapping may have."""
+    inner: dict[PathItem, type[Struct]] = {"layouts": LayoutSpec, "tolerance": ToleranceSpec}
+    struct = inner.get(below[0], Options) if below else Options
+    return [*struct.__struct_fields__, *(["variants"] if struct is Options else [])]
+
+
+def _path_to_key(value: Any, key: str) -> list[PathItem]:
+    """Where in ``value`` the key stands; msgspec does not say which entry of a mapping it means."""
+    if not isinstance(value, dict):
+        return []
+    if key in value:
+        return [key]
+    for name, inner in value.items():
+        found = _path_to_key(inner, key)
+        if found:
+            return [name, *found]
+    return []
+
+
+def _merged(base: Options, own: Options) -> Options:
+    """``base`` with what ``own`` sets; mappings are merged key by key, one level deep."""
+    values: dict[str, Any] = {}
+    for field in Options.__struct_fields__:
+        inherited, set_here = getattr(base, field), getattr(own, field)
+        if isinstance(inherited, dict) and isinstance(set_here, dict):
+            values[field] = {**inherited, **set_here}
+        else:
+            values[field] = inherited if set_here is UNSET else set_here
+    return Options(**values)
+
+
+def _variant(source: Path, project: Path, name: str, options: Options) -> Variant:
+    given = {key: getattr(options, key) for key in _PASS_OPTIONS}
+    tolerance = options.tolerance or ToleranceSpec()
+    folder = Path(relative(source, project)).parent
+    return Variant(
+        name=name,
+        source=relative(source, project),
+        function=options.function or None,
+        arch=options.arch or tuple(ARCHITECTURES),
+        parameters=options.parameters or {},
+        options={key: msgspec.to_builtins(v) for key, v in given.items() if v is not UNSET},
+        tolerance=Tolerance(pcc=tolerance.pcc, relative_error=tolerance.relative_error),
+        templates=tuple((folder / path).as_posix() for path in options.templates or ()),
+    )
