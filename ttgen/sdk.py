@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -171,7 +171,7 @@ def prepare_root(cache: Path) -> SdkRoot:
     if not path.is_dir():
         build_root(path, sdk, sfpi, stand_in)
     os.utime(path)
-    remove_unused(path.parent)
+    remove_unused(path.parent.iterdir())
     compiler = path / "runtime" / "sfpi" / COMPILER
     if stand_in is None:
         assert sfpi is not None
@@ -179,7 +179,7 @@ def prepare_root(cache: Path) -> SdkRoot:
     store = cache.absolute() / "toolchain" / stand_in.fingerprint
     store.mkdir(parents=True, exist_ok=True)
     os.utime(store)
-    remove_unused(store.parent)
+    remove_unused(store.parent.iterdir())
     return SdkRoot(path, sdk, Toolchain("clang", compiler, stand_in.version_line))
 
 
@@ -207,10 +207,10 @@ def build_root(path: Path, sdk: Sdk, sfpi: Path | None, stand_in: StandIn | None
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def remove_unused(folder: Path, *, days: int = UNUSED_DAYS) -> None:
-    """Removes what is in ``folder`` and was last used more than ``days`` ago."""
+def remove_unused(folders: Iterable[Path], *, days: int = UNUSED_DAYS) -> None:
+    """Removes those of ``folders`` that were last used more than ``days`` ago."""
     oldest = time.time() - days * 24 * 3600
-    for path in folder.iterdir():
+    for path in folders:
         try:
             unused = path.stat().st_mtime < oldest
         except FileNotFoundError:
@@ -222,17 +222,22 @@ def remove_unused(folder: Path, *, days: int = UNUSED_DAYS) -> None:
 def jit_environment(root: SdkRoot, cache: Path) -> dict[str, str]:
     """Variables for a process that imports ttnn and compiles or runs kernels.
 
-    All that tt-metal writes lands below ``cache``: ELFs in ``jit``, its logs and reports
-    (``generated/``) in ``logs``, rebuilt objects and precompiled headers in ``toolchain``.
+    All that such a process writes lands below ``cache``: ELFs in ``jit``, tt-metal's logs and
+    reports (``generated/``) in ``logs``, rebuilt objects and precompiled headers in ``toolchain``,
+    and in ``tmp`` the session folder that ttnn's Open MPI makes in TMPDIR and leaves there.
     The device is not chosen here.
     """
     folder = cache.absolute()
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    remove_unused(temporary.glob("ompi.*/*/*"), days=1)
     return {
         "TT_METAL_RUNTIME_ROOT": str(root.path),
         "TT_METAL_HOME": str(root.path),
         "TT_METAL_CACHE": str(folder / "jit"),
         "TT_METAL_LOGS_PATH": str(folder / "logs"),
         "TTGEN_TOOLCHAIN_CACHE": str(folder / "toolchain"),
+        "TMPDIR": str(temporary),
         **quiet(),
     }
 

@@ -20,6 +20,10 @@ from .rules import Arch, DriverError, value_of
 # SFPMOV on every lane, whatever the condition codes: opcode 0x7c, mod 2 (SFPMOV_MOD1_ALL_LANES).
 SFPMOV_ALL_LANES = 0x7C000002
 
+# f8-f15, the registers of the constraint "cf", by the names that assembly gives them.
+LREG_NAMES = ("fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5")
+LREGS = {name: at for at, name in enumerate(LREG_NAMES)}
+
 COPY = re.compile(r"\bfmv\.s\s+(\w+),\s*(\w+)")
 # `fence` is RISC-V's base set; every other mnemonic in f… is the F extension.
 F_INSTRUCTION = re.compile(
@@ -64,8 +68,14 @@ def to_assembly(flags: list[str], assembly: str) -> list[str]:
 
 
 def rewrite(assembly: str) -> str:
-    """Register copies as SFPMOV. ``L_<register>`` is the LReg that sfpi.h gives a register."""
-    word = f".ttinsn ({SFPMOV_ALL_LANES:#x} + (L_\\2 << 8) + (L_\\1 << 4))"
+    """Register copies as SFPMOV: the instruction's word, rotated as ttgen_compat.h says."""
+
+    def word(copy: re.Match[str]) -> str:
+        if copy[1] not in LREGS or copy[2] not in LREGS:
+            return copy[0]
+        instruction = SFPMOV_ALL_LANES + (LREGS[copy[2]] << 8) + (LREGS[copy[1]] << 4)
+        return f".word {(instruction << 2 | instruction >> 30) & 0xFFFFFFFF:#x}"
+
     return COPY.sub(word, assembly)
 
 

@@ -1,0 +1,86 @@
+"""One SDK root and one firmware build per architecture, shared by all tests of a session."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ttgen import sdk
+
+HERE = Path(__file__).parent
+DATA = HERE / "data"
+SECONDS = 120
+
+needs_sdk = pytest.mark.skipif(
+    importlib.util.find_spec("ttnn") is None, reason="ttnn is not installed (extra: sim)"
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A cache, its SDK root, and an empty home and working folder to compile from."""
+
+    cache: Path
+    root: sdk.SdkRoot
+    home: Path
+
+    def environment(self, arch: str) -> dict[str, str]:
+        """For the mock device: nothing of the caller's but PATH, folders of our own."""
+        wolfpine = importlib.util.find_spec("framework")
+        assert wolfpine is not None
+        assert wolfpine.submodule_search_locations is not None
+        descriptors = Path(wolfpine.submodule_search_locations[0]) / "sim"
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "TT_METAL_SLOW_DISPATCH_MODE": "1",
+            "TT_METAL_MOCK_CLUSTER_DESC_PATH": str(descriptors / arch / "cluster_descriptor.yaml"),
+            **sdk.jit_environment(self.root, self.cache),
+        }
+
+    def build(self, arch: str, *programs: dict[str, str]) -> list[str | None]:
+        """Builds programs for ``arch`` (``wormhole``): for each None, or the exception's text.
+
+        ``programs`` name files in data/; what is not named is the default of that role.
+        """
+        default = {"reader": "reader.cpp", "compute": "fpu.cpp", "writer": "writer.cpp"}
+        request = [
+            {role: str(DATA / name) for role, name in {**default, **program}.items()}
+            for program in programs
+        ]
+        done = subprocess.run(
+            [sys.executable, str(HERE / "compile_kernels.py"), json.dumps(request)],
+            env=self.environment(arch),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        results: list[str | None] = json.loads(done.stdout.splitlines()[-1])
+        return results
+
+    def elfs(self, kernel: str) -> set[str]:
+        """Names of the ELF files that the JIT has for a kernel file (``fpu``)."""
+        found = (self.cache / "jit").glob(f"*/kernels/{kernel}/*/*/*.elf")
+        return {path.name for path in found if not path.name.endswith(".xip.elf")}
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Made with the stand-in, in $TTGEN_TEST_CACHE if that is set."""
+    shared = os.environ.get("TTGEN_TEST_CACHE")
+    cache = Path(shared) if shared else tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TTGEN_TOOLCHAIN", "clang")
+        root = sdk.prepare_root(cache)
+    yield Bench(cache, root, tmp_path_factory.mktemp("home"))
