@@ -49,7 +49,7 @@ def _op(name: str, programs: tuple[ProgramName, ...], **params: Kind) -> TileOp:
 _CB, _TENSOR, _EXPR = Kind.CB, Kind.TENSOR, Kind.EXPR
 
 _TABLE = (
-    # Circular buffers: a producer reserves pages, fills them and pushes; a consumer waits, reads, pops.
+    # Circular buffers: a producer reserves, fills and pushes pages; a consumer waits and pops.
     _op("cb_reserve_back", ANYWHERE, cb=_CB, pages=_EXPR),
     _op("cb_push_back", ANYWHERE, cb=_CB, pages=_EXPR),
     _op("cb_wait_front", ANYWHERE, cb=_CB, pages=_EXPR),

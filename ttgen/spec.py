@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
@@ -141,7 +141,7 @@ class _Parser:
         variants = document.pop("variants", None)
         base = self._options(document, [])
         if variants is None:
-            return [self._make(self._source.stem, base, [])]
+            return [_variant(self._source, self._project, self._source.stem, base)]
         if not isinstance(variants, dict) or not variants:
             raise self._error(["variants"], "must map at least one variant's name to its options")
         return list(self._named_variants(variants, base))
@@ -153,7 +153,8 @@ class _Parser:
                 problem = f"'{name}' cannot be part of a path: use letters, digits, '_', '.', '+'"
                 raise self._error(path, problem)
             own = self._options({} if value is None else value, path)
-            yield self._make(f"{self._source.stem}-{name}", _merged(base, own), path)
+            full_name = f"{self._source.stem}-{name}"
+            yield _variant(self._source, self._project, full_name, _merged(base, own))
 
     def _document(self) -> dict[str, Any]:
         try:
@@ -172,28 +173,27 @@ class _Parser:
 
     def _options(self, value: Any, path: list[str]) -> Options:
         try:
-            return msgspec.convert(value, Options)
+            options = msgspec.convert(value, Options)
         except msgspec.ValidationError as error:
             raise self._invalid(str(error), value, path) from None
+        for i, arch in enumerate(options.arch or ()):
+            if arch not in ARCHITECTURES:
+                known = ", ".join(sorted(ARCHITECTURES))
+                problem = REFUSED.get(arch, f"unknown architecture '{arch}'; known: {known}")
+                raise self._error([*path, "arch", i], problem)
+        return options
 
     def _invalid(self, text: str, value: Any, path: list[str]) -> SpecError:
         problem, below = parse_msgspec_path(text)
         unknown = re.search(r"unknown field `(.*)`", problem)
         if unknown is None:
-            return self._error([*path, *below], problem)
+            where = ".".join(str(item) for item in below)
+            return self._error([*path, *below], f"{where}: {problem}", _choices(below))
         key = unknown[1]
         known = _known_keys(below)
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
         return self._error([*path, *_path_to_key(value, key)], f"unknown key '{key}'", hint)
-
-    def _make(self, name: str, options: Options, path: list[str]) -> Variant:
-        for arch in options.arch or ():
-            if arch not in ARCHITECTURES:
-                known = ", ".join(sorted(ARCHITECTURES))
-                problem = REFUSED.get(arch, f"unknown architecture '{arch}'; known: {known}")
-                raise self._error([*path, "arch"], problem)
-        return _variant(self._source, self._project, name, options)
 
     def _error(self, path: Sequence[PathItem], problem: str, hint: str | None = None) -> SpecError:
         return SpecError(problem, at=locate(self._text, self._name, path), hint=hint)
@@ -204,6 +204,15 @@ def _known_keys(below: Sequence[PathItem]) -> list[str]:
     inner: dict[PathItem, type[Struct]] = {"layouts": LayoutSpec, "tolerance": ToleranceSpec}
     struct = inner.get(below[0], Options) if below else Options
     return [*struct.__struct_fields__, *(["variants"] if struct is Options else [])]
+
+
+def _choices(below: Sequence[PathItem]) -> str | None:
+    """The values that the option at ``below`` may have, if it is one of a list."""
+    hints = get_type_hints(LayoutSpec if below and below[0] == "layouts" else Options)
+    for alternative in get_args(hints.get(str(below[-1]))) if below else ():
+        if get_origin(alternative) is Literal:
+            return f"one of: {', '.join(get_args(alternative))}"
+    return None
 
 
 def _path_to_key(value: Any, key: str) -> list[PathItem]:

@@ -43,7 +43,7 @@ def parse_msgspec_path(message: str) -> tuple[str, list[PathItem]]:
     if not found:
         return message, []
     path: list[PathItem] = []
-    for piece in where.rstrip("`").replace("[", ".[").split("."):
+    for piece in where.rstrip("`").replace("[...]", "").replace("[", ".[").split("."):
         if piece.startswith("[") and piece[1:-1].isdigit():
             path.append(int(piece[1:-1]))
         elif piece and not piece.startswith("["):

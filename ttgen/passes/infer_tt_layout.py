@@ -1,4 +1,4 @@
-"""InferTTLayout: every tensor gets one canonical layout, from defaults, annotations and the spec."""
+"""InferTTLayout: one canonical layout per tensor, from defaults, annotations and the spec."""
 
 from __future__ import annotations
 

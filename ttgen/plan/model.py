@@ -77,7 +77,7 @@ Statement: TypeAlias = "For | Let | Op"
 
 
 class Source(_Node, frozen=True):
-    """What the plan was made from. ``hash`` is TVM's structural hash of the specialised function."""
+    """What the plan was made from. ``hash``: TVM's structural hash of the specialised function."""
 
     path: str
     function: Identifier
@@ -202,7 +202,7 @@ class NamedConstant(_Node, frozen=True):
 
 
 class RuntimeArgs(_Node, frozen=True):
-    """Per-core arguments: ``values[i]`` belongs to ``partition.cores[i]``, in the order ``names``."""
+    """Per-core arguments: ``values[i]`` for ``partition.cores[i]``, in the order ``names``."""
 
     names: tuple[Identifier, ...]
     values: tuple[tuple[Count, ...], ...]
@@ -235,7 +235,7 @@ class Programs(_Node, frozen=True):
 
 
 class Tolerance(_Node, frozen=True):
-    """What counts as equal: PCC at least, and ‖out − ref‖ / ‖ref‖ at most."""
+    """What counts as equal: PCC at least, and ‖out - ref‖ / ‖ref‖ at most."""
 
     pcc: Annotated[float, Meta(ge=0.0, le=1.0)]
     relative_error: Annotated[float, Meta(ge=0.0)]

@@ -1,0 +1,94 @@
+"""Golden values: the source function itself, built for the CPU by TVM.
+
+The device computes in formats narrower than the CPU's. So that only the kernel is judged, inputs
+are rounded to the format that the device sees, and the function is evaluated with every bfloat16
+in it widened to float32: exact products, sums in float32, one rounding at the very end less.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+import tvm
+from tvm.tirx import PrimFunc
+
+from ttgen.errors import SourceError
+from ttgen.files import write_bytes_atomically
+from ttgen.frontend.kernel import Kernel
+from ttgen.plan.model import Plan, Tensor
+
+Array = npt.NDArray[Any]
+
+#: Values of inputs are the same in every run and on every machine.
+_SEED = 20260101
+
+
+def _rounded_to(dtype: Any) -> Callable[[Array], Array]:
+    return lambda values: values.astype(dtype).astype(np.float32)
+
+
+#: How float32 values look after a trip through a device format.
+QUANTIZE: dict[str, Callable[[Array], Array]] = {
+    "bf16": _rounded_to(ml_dtypes.bfloat16),
+}
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and expected outputs by tensor name: float32, in the source's shape."""
+
+    inputs: dict[str, Array]
+    outputs: dict[str, Array]
+
+    def save(self, path: Path) -> None:
+        """Write ``in_<name>`` and ``out_<name>`` arrays as .npz; equal values give equal bytes."""
+        arrays = {f"in_{name}": array for name, array in self.inputs.items()}
+        arrays |= {f"out_{name}": array for name, array in self.outputs.items()}
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        write_bytes_atomically(path, buffer.getvalue())
+
+
+def golden(kernel: Kernel, plan: Plan) -> Golden:
+    """Evaluate ``kernel`` on inputs that suit ``plan``; SourceError where TVM cannot build it."""
+    random = np.random.default_rng(_SEED)
+    arrays = {tensor.name: _initial(tensor, random) for tensor in plan.tensors}
+    _evaluate(kernel, [arrays[tensor.name] for tensor in plan.tensors])
+    return Golden(
+        inputs={t.name: arrays[t.name] for t in plan.tensors if t.role == "input"},
+        outputs={t.name: arrays[t.name] for t in plan.tensors if t.role == "output"},
+    )
+
+
+def _initial(tensor: Tensor, random: np.random.Generator) -> Array:
+    """Normally distributed values for an input; NaN for an output, so that gaps show."""
+    if tensor.role == "output":
+        return np.full(tensor.shape, np.nan, dtype=np.float32)
+    values = random.standard_normal(tensor.shape, dtype=np.float32)
+    return QUANTIZE[tensor.layout.dtype](values)
+
+
+def _evaluate(kernel: Kernel, arrays: list[Array]) -> None:
+    """Run the widened function on ``arrays``, which hold its parameters, in place."""
+    func = widened(kernel.func).with_attr("global_symbol", "golden")
+    try:
+        built = tvm.tirx.build(tvm.IRModule({"golden": func}), target="llvm")
+    except Exception as error:
+        raise SourceError(f"TVM cannot build it for the CPU: {error}", at=kernel.at) from error
+    tensors = [tvm.runtime.tensor(array) for array in arrays]
+    built["golden"](*tensors)
+    for array, tensor in zip(arrays, tensors, strict=True):
+        array[...] = tensor.numpy()
+
+
+def widened(func: PrimFunc) -> PrimFunc:
+    """``func`` with float32 in the place of every bfloat16: buffers, constants and casts alike."""
+    document = tvm.ir.save_json(func)
+    return tvm.ir.load_json(document.replace('"dtype":"bfloat16"', '"dtype":"float32"'))
