@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -50,8 +52,8 @@ class Sdk:
 class Toolchain:
     """A compiler: SFPI's or the clang stand-in.
 
-    ``path`` is the executable ``riscv-tt-elf-g++``; ``version`` its ``--version`` line for the
-    stand-in, the release for SFPI.
+    ``path`` is the executable ``riscv-tt-elf-g++``, ``version`` the first line of its
+    ``--version``, which is part of the JIT's cache key.
     """
 
     kind: Literal["sfpi", "clang"]
@@ -148,12 +150,18 @@ def choose_toolchain() -> tuple[Path | None, StandIn | None]:
     return None, stand_in
 
 
-def sfpi_version(sfpi: Path) -> str:
-    """SFPI's release, from the file that its packages carry, else ``unknown``."""
-    for name in ("sfpi.version", "version"):
-        if (sfpi / name).is_file():
-            return (sfpi / name).read_text().strip()
-    return "unknown"
+def sfpi_version(compiler: Path) -> str:
+    """First line of ``compiler --version``. Raises SdkError when it does not run."""
+    try:
+        done = subprocess.run(
+            [compiler, "--version"], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SdkError(
+            f"SFPI's compiler does not run: {error}",
+            hint="reinstall SFPI, or use the stand-in: TTGEN_TOOLCHAIN=clang",
+        ) from error
+    return done.stdout.partition("\n")[0]
 
 
 def prepare_root(cache: Path) -> SdkRoot:
@@ -165,22 +173,23 @@ def prepare_root(cache: Path) -> SdkRoot:
     """
     sdk = require_sdk()
     sfpi, stand_in = choose_toolchain()
-    source = str(sfpi) if stand_in is None else stand_in.version_line + str(stand_in.zig)
-    key = digest(str(sdk.package), *release("ttnn"), source)[:16]
+    compiler = [str(sfpi)]
+    if stand_in is not None:
+        compiler = [stand_in.version_line, str(stand_in.zig), sys.executable]
+    key = digest(str(sdk.package), *release("ttnn"), *compiler)[:16]
     path = cache.absolute() / "sdk" / key
     if not path.is_dir():
         build_root(path, sdk, sfpi, stand_in)
     os.utime(path)
     remove_unused(path.parent.iterdir())
-    compiler = path / "runtime" / "sfpi" / COMPILER
+    launcher = path / "runtime" / "sfpi" / COMPILER
     if stand_in is None:
-        assert sfpi is not None
-        return SdkRoot(path, sdk, Toolchain("sfpi", compiler, sfpi_version(sfpi)))
+        return SdkRoot(path, sdk, Toolchain("sfpi", launcher, sfpi_version(launcher)))
     store = cache.absolute() / "toolchain" / stand_in.fingerprint
     store.mkdir(parents=True, exist_ok=True)
     os.utime(store)
     remove_unused(store.parent.iterdir())
-    return SdkRoot(path, sdk, Toolchain("clang", compiler, stand_in.version_line))
+    return SdkRoot(path, sdk, Toolchain("clang", launcher, stand_in.version_line))
 
 
 def build_root(path: Path, sdk: Sdk, sfpi: Path | None, stand_in: StandIn | None) -> None:

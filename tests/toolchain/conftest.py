@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +75,11 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Made with the stand-in, in $TTGEN_TEST_CACHE if that is set."""
     shared = os.environ.get("TTGEN_TEST_CACHE")
     cache = Path(shared) if shared else tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TTGEN_TOOLCHAIN", "clang")
         root = sdk.prepare_root(cache)
-    yield Bench(cache, root, tmp_path_factory.mktemp("home"))
+    return Bench(cache, root, tmp_path_factory.mktemp("home"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import py_compile
@@ -119,9 +118,12 @@ def find_stand_in() -> StandIn | None:
 
 def release(package: str) -> tuple[str, str]:
     """Version of an installed distribution and the text of its RECORD (every file's hash)."""
+    # A third of the time of importing this module, and most users of it never come here.
+    from importlib import metadata
+
     try:
-        distribution = importlib.metadata.distribution(package)
-    except importlib.metadata.PackageNotFoundError:
+        distribution = metadata.distribution(package)
+    except metadata.PackageNotFoundError:
         return "unknown", ""
     return distribution.version, distribution.read_text("RECORD") or ""
 

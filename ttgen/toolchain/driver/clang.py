@@ -112,16 +112,19 @@ def precompiled(config: Config, header: str, flags: list[str], *, sfpu: bool) ->
     It is made from a copy that starts with our own compatibility header, under a name that hashes
     content and flags, so nothing that it was made from can change under it. ``header`` includes
     standard headers only, which the fingerprint (ziglang's version) covers; macros of the command
-    line do not matter to those, so all processors share one.
+    line do not matter to those, so all processors share one. A precompiled header knows the paths
+    that it was made from, so a store or a ziglang that was moved makes new ones; it does not know
+    their times, so a store that was copied is good.
     """
     text = read(compat_header(config)) + read(header)
     relevant = [f for f in flags if f.startswith(("-O", "-std", "-f", "-m")) and f not in CODE_ONLY]
-    key = digest(config.fingerprint, text, str(sfpu), *relevant)
+    key = digest(config.fingerprint, config.store, config.zig_lib, text, str(sfpu), *relevant)
     copy = f"{config.store}/pch/{key}.h"
 
     def make(temporary: str) -> None:
         write(copy, text)
-        command = [*base(config, sfpu=sfpu), *relevant, "-w", "-x", "c++-header", copy]
+        command = [*base(config, sfpu=sfpu), *relevant, "-w", "-Xclang", "-fno-pch-timestamp"]
+        command += ["-x", "c++-header", copy]
         if run([*command, "-o", temporary]):
             raise DriverError(f"error: cannot precompile {header}")
 

@@ -1,0 +1,196 @@
+"""The installed stand-in: version line, objects under parallel use, messages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ttgen import toolchain
+from ttgen.toolchain import install
+from ttgen.toolchain.driver.config import Config
+from ttgen.toolchain.driver.objects import parse_depfile, sdk_object
+from ttgen.toolchain.driver.rules import Arch
+
+stand_in = install.find_stand_in()
+pytestmark = pytest.mark.skipif(stand_in is None, reason="ziglang is not installed (extra: sim)")
+
+WORMHOLE = Arch("wormhole", "__riscv_xtttensixwh")
+PROCESSES = 6
+
+
+@pytest.fixture
+def sfpi(tmp_path: Path) -> Path:
+    """The stand-in, installed in an SDK root that holds two small sources."""
+    assert stand_in is not None
+    folder = tmp_path / "root" / "runtime" / "sfpi"
+    folder.parent.mkdir(parents=True)
+    stand_in.install(folder)
+    source = tmp_path / "root" / "tt_metal" / "hw" / "toolchain" / "substitutes.cpp"
+    source.parent.mkdir(parents=True)
+    source.write_text('#include "answer.h"\nint answer() { return ANSWER; }\n')
+    (source.parent / "answer.h").write_text("#define ANSWER 42\n")
+    return folder
+
+
+def launch(sfpi: Path, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the launcher in a clean environment with ``cwd`` as home and working folder."""
+    return subprocess.run(
+        [str(sfpi / install.COMPILER), *args],
+        env={"PATH": os.defpath, "HOME": str(cwd), "TTGEN_TOOLCHAIN_CACHE": str(cwd / "cache")},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_version_line_has_sfpis_form_and_the_fingerprint(sfpi: Path, tmp_path: Path) -> None:
+    assert stand_in is not None
+    done = launch(sfpi, "--version", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout == stand_in.version_line + "\n"
+    assert done.stdout.startswith("riscv-tt-elf-g++ (tenstorrent/sfpi:7.89.0[")
+    assert stand_in.fingerprint in done.stdout
+    assert stand_in.fingerprint in toolchain.describe()
+    assert "\n" not in toolchain.describe()
+
+
+@pytest.mark.parametrize(
+    "changed", ["driver/rules.py", "support/mem.c", "support/include/sfpi.h", "support/new.S"]
+)
+def test_the_fingerprint_follows_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    before = install.fingerprint("1", "record")
+    copy = tmp_path / "toolchain"
+    shutil.copytree(install.HERE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, path in (("HERE", copy), ("DRIVER", copy / "driver"), ("SUPPORT", copy / "support")):
+        monkeypatch.setattr(install, name, path)
+    assert install.fingerprint("1", "record") == before, "the place does not matter"
+    with (copy / changed).open("a") as file:
+        file.write("\n")
+    assert install.fingerprint("1", "record") != before
+
+
+def test_the_fingerprint_follows_the_compiler() -> None:
+    assert install.fingerprint("0.17.0", "a") != install.fingerprint("0.17.1", "a")
+    assert install.fingerprint("0.17.0", "a") != install.fingerprint("0.17.0", "b")
+
+
+def test_several_processes_make_one_object(sfpi: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from driver.config import Config; from driver.objects import sdk_object;"
+        "from driver.rules import Arch;"
+        "config = Config(sfpi=sys.argv[1], zig=sys.argv[2], zig_lib=sys.argv[3], fingerprint='f',"
+        " version_line='', cache=sys.argv[4]);"
+        "print(sdk_object(config, Arch('wormhole', '__riscv_xtttensixwh'), 'substitutes'))"
+    )
+    assert stand_in is not None
+    cache = tmp_path / "cache"
+    command = [sys.executable, "-I", "-S", "-c", code, str(sfpi), str(stand_in.zig)]
+    command += [str(stand_in.zig.parent / "lib"), str(cache)]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
+    ]
+    answers = {process.communicate(timeout=60)[0].strip() for process in running}
+    assert [process.returncode for process in running] == [0] * PROCESSES
+    assert len(answers) == 1
+    path = Path(answers.pop())
+    assert path.read_bytes()[:4] == b"\x7fELF"
+    assert sorted(p.suffix for p in path.parent.iterdir()) == [".deps", ".o"]
+    assert sorted(p.name for p in (tmp_path / "root/tt_metal/hw/toolchain").iterdir()) == [
+        "answer.h",
+        "substitutes.cpp",
+    ]
+
+
+def test_an_object_follows_the_headers_that_it_was_made_from(sfpi: Path, tmp_path: Path) -> None:
+    assert stand_in is not None
+    config = Config(
+        sfpi=str(sfpi),
+        zig=str(stand_in.zig),
+        zig_lib=str(stand_in.zig.parent / "lib"),
+        fingerprint="f",
+        version_line="",
+        cache=str(tmp_path / "cache"),
+    )
+    header = tmp_path / "root" / "tt_metal" / "hw" / "toolchain" / "answer.h"
+    first = sdk_object(config, WORMHOLE, "substitutes")
+    made = Path(first).stat().st_mtime_ns
+    header.write_text("#define ANSWER 43\n")
+    second = sdk_object(config, WORMHOLE, "substitutes")
+    assert second != first
+    assert Path(second).read_bytes() != Path(first).read_bytes()
+    header.write_text("#define ANSWER 42\n")
+    assert sdk_object(config, WORMHOLE, "substitutes") == first
+    assert Path(first).stat().st_mtime_ns == made, "content came back, so did the object"
+
+
+def test_parallel_compilations_share_a_precompiled_header(sfpi: Path, tmp_path: Path) -> None:
+    (tmp_path / "pch.h").write_text("#pragma once\n#include <array>\n#include <cstdint>\n")
+    (tmp_path / "k.cc").write_text("std::array<std::uint32_t, 2> values{1, 2};\n")
+
+    def compile_one(name: str) -> subprocess.CompletedProcess[str]:
+        flags = ["-O3", "-std=c++17", "-mcpu=tt-wh", "-g", "-MMD", "-include", "pch.h", "-c"]
+        return launch(sfpi, *flags, "k.cc", "-o", f"{name}.o", "-MF", f"{name}.d", cwd=tmp_path)
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        done = list(pool.map(compile_one, (str(n) for n in range(PROCESSES))))
+    assert [(d.returncode, d.stderr) for d in done] == [(0, "")] * PROCESSES
+    assert len({(tmp_path / f"{n}.o").read_bytes() for n in range(PROCESSES)}) == 1
+    made = sorted(p.suffix for p in (tmp_path / "cache").rglob("pch/*"))
+    assert made == [".h", ".lock", ".pch"]
+    depends = parse_depfile((tmp_path / "0.d").read_text())
+    assert "k.cc" in depends
+    assert any(path.endswith(".h") and "/pch/" in path for path in depends)
+
+    # A store that was copied: same content, other times.
+    for path in (tmp_path / "cache").rglob("pch/*"):
+        os.utime(path, (0, 0))
+    done = [compile_one("0")]
+    assert (done[0].returncode, done[0].stderr) == (0, "")
+
+
+def test_a_wrong_source_gives_the_compilers_message_and_no_traceback(
+    sfpi: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "k.cc").write_text("int f() {\n    return nothing;\n}\n")
+    done = launch(sfpi, "-O2", "-mcpu=tt-bh", "-c", "k.cc", "-o", "k.o", cwd=tmp_path)
+    assert done.returncode != 0
+    lines = done.stderr.splitlines()
+    assert lines[0] == "k.cc:2:12: error: use of undeclared identifier 'nothing'"
+    assert lines[1] == "    2 |     return nothing;"
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "k.o").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["-mcpu=tt-qsr32", "-c", "k.cc", "-o", "k.o"], "error: the clang stand-in knows Wormhole"),
+        (["-mcpu=tt-wh", "k.o"], "error: a link without -o"),
+        (["-mcpu=tt-wh", "-DUCK_CHLKC_MATH", "-c", "k.cc"], "error: -c without -o"),
+        (
+            ["-mcpu=tt-wh", "runtime/hw/lib/wormhole/odd.o", "-o", "k.elf"],
+            "no source for wormhole/odd.o",
+        ),
+        (["-mcpu=tt-wh", "missing.o", "-o", "k.elf"], "ld.lld: error: cannot open missing.o"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    sfpi: Path, tmp_path: Path, args: list[str], message: str
+) -> None:
+    (tmp_path / "k.cc").write_text("int x;\n")
+    done = launch(sfpi, *args, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
