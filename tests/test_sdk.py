@@ -198,6 +198,13 @@ def test_everything_is_written_below_the_cache(tmp_path: Path) -> None:
     assert not {"TT_METAL_SIMULATOR", "TT_METAL_MOCK_CLUSTER_DESC_PATH"} & set(variables)
 
 
+def test_what_the_user_sets_for_the_log_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TT_LOGGER_LEVEL", raising=False)
+    monkeypatch.setenv("TT_METAL_LOGGER_LEVEL", "debug")
+    assert sdk.quiet()["TT_METAL_LOGGER_LEVEL"] == "debug"
+    assert sdk.quiet()["TT_LOGGER_LEVEL"] == "error"
+
+
 @needs_sdk
 def test_what_is_unused_for_long_goes(tmp_path: Path) -> None:
     old, fresh = tmp_path / "sdk" / "old", tmp_path / "sdk" / "fresh"

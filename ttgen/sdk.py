@@ -252,5 +252,13 @@ def jit_environment(root: SdkRoot, cache: Path) -> dict[str, str]:
 
 
 def quiet() -> Mapping[str, str]:
-    """Only errors in the log: tt-metal's own logger, and ttnn's Python side (loguru)."""
-    return {"TT_LOGGER_LEVEL": "error", "TT_METAL_LOGGER_LEVEL": "error", "LOGURU_LEVEL": "ERROR"}
+    """Only errors in the log, and no debugging port: what the user has set stays as it is."""
+    defaults = {
+        # tt-metal's logger, UMD's, and that of ttnn's Python side (loguru).
+        "TT_METAL_LOGGER_LEVEL": "error",
+        "TT_LOGGER_LEVEL": "error",
+        "LOGURU_LEVEL": "ERROR",
+        # tt-metal's inspector listens on a fixed port, which two processes cannot share.
+        "TT_METAL_INSPECTOR_RPC": "0",
+    }
+    return {name: os.environ.get(name, value) for name, value in defaults.items()}
