@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from tests.toolchain.conftest import DATA, Bench, needs_sdk
 from ttgen.toolchain import summarize
+
+from .conftest import DATA, Bench, needs_sdk
 
 pytestmark = needs_sdk
 
