@@ -1,0 +1,184 @@
+"""The parent's side of a session: starting one, compiling and running kernels in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import ttgen
+from ttgen.errors import DeviceError, TTError
+from ttgen.plan import load
+from ttgen.plan.model import Plan
+from ttgen.sdk import prepare_root
+from ttgen.service import Service
+from ttgen_runtime.devices import Selection, environment, select
+from ttgen_runtime.result import Result, save
+from ttgen_runtime.session import KEEP_REPORT
+
+#: Seconds for a compilation of three kernels.
+COMPILE_LIMIT = 300.0
+#: Seconds that a simulator needs at most for one 32x32 tile of traffic or work, and how much
+#: slower a cost model makes it: limits grow with a kernel's size.
+_SECONDS_PER_TILE = 0.1
+_COST_MODEL_FACTOR = 6.0
+#: Seconds that a simulator gets to end and to write what it has counted.
+_REPORT_LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class DeviceKey:
+    """What a session is for: a name as in :func:`ttgen_runtime.devices.select`, an architecture."""
+
+    device: str
+    arch: str
+
+
+def device_service(
+    device: str, arch: str, cache: Path, *, log: Path | None = None, cycles: Path | None = None
+) -> Service:
+    """A service for ``device`` (``auto`` and the like, or ``mock``); nothing is started yet.
+
+    ``cache`` is the folder that holds ``jit``, ``sdk`` and ``toolchain``. ``log`` takes what SDK
+    and simulator print. With ``cycles``, a simulator that can do so models cycles (three to six
+    times slower) and leaves its counters in that folder when the service is closed.
+    Raises DeviceError and SdkError for what is not there.
+    """
+    selection = select(device, arch)
+    env = environment(selection, arch, prepare_root(cache), cache)
+    env["PYTHONPATH"] = os.pathsep.join([*_import_path(), env.get("PYTHONPATH", "")]).rstrip(":")
+    if cycles is not None and can_model_cycles(selection):
+        env.update(
+            {
+                KEEP_REPORT: "1",
+                "TT_SIM_COST_MODEL": "1",
+                "TT_SIM_TRACE_COUNTERS": str(cycles.absolute()),
+            }
+        )
+    argv = [sys.executable, "-m", "ttgen_runtime.session", selection.device.name, arch]
+    return Service(argv, name=f"{selection} {arch}", env=env, log=log)
+
+
+def can_model_cycles(selection: Selection) -> bool:
+    """Whether that device is a simulator with a cost model."""
+    return selection.device.name == "wolfpine"
+
+
+def _import_path() -> list[str]:
+    """The folders that this process has ttgen and ttgen_runtime from, for the child."""
+    packages = (Path(ttgen.__file__).parent, Path(__file__).parent)
+    return list(dict.fromkeys(str(package.resolve().parent) for package in packages))
+
+
+def compile_kernel(
+    service: Service, plan: Path, sources: Path, elf_dir: Path, *, timeout: float = COMPILE_LIMIT
+) -> list[str]:
+    """Compile the kernels of ``plan`` in a session; the names of the ELFs in ``elf_dir``.
+
+    SdkError with the compiler's messages; DeviceError when the session died or was too slow.
+    """
+    service.call("open", timeout=COMPILE_LIMIT)
+    args = _paths(plan=plan, sources=sources, elf_dir=elf_dir)
+    return list(service.call("compile", args, timeout)["elves"])
+
+
+def run_kernel(
+    service: Service,
+    plan: Path,
+    sources: Path,
+    golden: Path,
+    result: Path | None = None,
+    *,
+    device: str,
+    timeout: float | None = None,
+) -> Result:
+    """Run the kernels of ``plan`` and compare with ``golden``; the result, also as a file.
+
+    Nothing that goes wrong in the session is raised: a kernel that does not compile, a device
+    that dies or does not end in time gives a result with the status ``error``. The next call
+    starts a new session. PlanError is raised for a plan that is not one.
+    """
+    loaded = load(plan)
+    limit = run_limit(loaded) if timeout is None else timeout
+    try:
+        service.call("open", timeout=COMPILE_LIMIT)
+        found = service.call("run", _paths(plan=plan, sources=sources, golden=golden), limit)
+        outcome = msgspec.convert(found, Result)
+        outcome = msgspec.structs.replace(outcome, device=device)
+    except TTError as error:
+        outcome = _error_result(loaded, device, error)
+    if result is not None:
+        save(outcome, result)
+    return outcome
+
+
+def run_with_cycles(
+    device: str,
+    arch: str,
+    cache: Path,
+    plan: Path,
+    sources: Path,
+    golden: Path,
+    result: Path | None = None,
+    *,
+    log: Path | None = None,
+    timeout: float | None = None,
+) -> Result:
+    """As :func:`run_kernel`, in a session of its own that models cycles if the device can."""
+    selection = select(device, arch)
+    if timeout is None:
+        timeout = run_limit(load(plan)) * _COST_MODEL_FACTOR
+    with tempfile.TemporaryDirectory(prefix="ttgen-cycles-") as folder:
+        service = device_service(str(selection), arch, cache, log=log, cycles=Path(folder))
+        try:
+            outcome = run_kernel(
+                service, plan, sources, golden, device=str(selection), timeout=timeout
+            )
+        finally:
+            service.close(_REPORT_LIMIT)
+        if outcome.status != "error" and can_model_cycles(selection):
+            outcome = msgspec.structs.replace(outcome, cycles=_count_cycles(Path(folder)))
+    if result is not None:
+        save(outcome, result)
+    return outcome
+
+
+def run_limit(plan: Plan) -> float:
+    """Seconds that a run may take: two minutes, and more for what a simulator needs long for."""
+    tiles = plan.partition.tiles[0] * plan.partition.tiles[1] * plan.partition.len_k
+    return 120.0 + _SECONDS_PER_TILE * (tiles + sum(tensor.pages for tensor in plan.tensors))
+
+
+def _count_cycles(folder: Path) -> int | None:
+    """Read the counters in a process of its own: pyarrow is not for everyone's interpreter."""
+    argv = [sys.executable, "-m", "ttgen_runtime.cycles", str(folder)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise DeviceError(f"the simulator's counters cannot be read: {reason}")
+    return int(done.stdout) if done.stdout.strip() else None
+
+
+def _paths(**paths: Path) -> dict[str, Any]:
+    return {name: str(path.absolute()) for name, path in paths.items()}
+
+
+def _error_result(plan: Plan, device: str, error: TTError) -> Result:
+    return Result(
+        kernel=plan.kernel,
+        arch=plan.arch,
+        device=device,
+        status="error",
+        message=str(error),
+        cores=sum(work.count > 0 for work in plan.partition.cores),
+        seconds=0.0,
+        cycles=None,
+        outputs=(),
+    )

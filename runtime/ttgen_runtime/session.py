@@ -1,0 +1,388 @@
+"""The child process that owns one device: compiles programs for it and runs them on it.
+
+``python -m ttgen_runtime.session DEVICE ARCH`` answers requests of :class:`ttgen.service.Service`,
+in the environment that :func:`ttgen_runtime.devices.environment` makes. This is the only module
+that imports ttnn, and it does so when the device is first used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttgen import service
+from ttgen.errors import DeviceError, SdkError
+from ttgen_runtime.devices import DEVICES, Device
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ttgen.plan.model import Plan, Tensor
+
+    Array = npt.NDArray[np.generic]
+
+#: Set by the parent for a session whose simulator has a report to write when it ends.
+KEEP_REPORT = "TTGEN_SIMULATOR_REPORT"
+#: What a tensor's page is filled with that the program has not written, where NaN will not do.
+_POISON = {"int32": -0x5A5A5A5B, "uint32": 0xA5A5A5A5, "uint16": 0xA5A5, "uint8": 0xA5}
+_ELF_PATH = re.compile(r"(/[^:]+?\.elf)(?=:|$)")
+
+
+@dataclass
+class Session:
+    """One device, opened when it is first needed."""
+
+    device: Device
+    arch: str
+    _open: _OpenDevice | None = field(default=None, init=False)
+
+    def open(self) -> dict[str, Any]:
+        """Open the device; what there is to know about it. Does nothing when it is open."""
+        if self._open is None:
+            with _translated_errors():
+                self._open = _open_device(self.device, self.arch)
+        return self._open.facts
+
+    def compile(self, plan: str, sources: str, elf_dir: str) -> dict[str, list[str]]:
+        """Build the kernels in the folder ``sources``; their five ELFs go to ``elf_dir``."""
+        from ttgen.plan import load
+
+        self.open()
+        assert self._open is not None
+        loaded = load(Path(plan))
+        with _translated_errors():
+            _compile(self._open, loaded, Path(sources))
+        elves = _program_elves(self._open.logs, loaded, Path(sources))
+        for name, path in elves.items():
+            _copy_atomically(path, Path(elf_dir) / name)
+        return {"elves": sorted(elves)}
+
+    def run(self, plan: str, sources: str, golden: str) -> dict[str, Any]:
+        """Run the kernels on the inputs in ``golden`` and compare: a Result as builtins."""
+        import msgspec
+
+        from ttgen.plan import load
+
+        self.open()
+        assert self._open is not None
+        if not self.device.runs:
+            raise DeviceError(f"device '{self.device.name}' compiles kernels and cannot run them")
+        loaded = load(Path(plan))
+        with _translated_errors():
+            return dict(msgspec.to_builtins(_run(self._open, loaded, Path(sources), Path(golden))))
+
+    def close(self) -> None:
+        """Give the device back."""
+        if self._open is None:
+            return
+        opened, self._open = self._open, None
+        if not self.device.simulated and self.device.runs:
+            opened.ttnn.close_device(opened.handle)
+        shutil.rmtree(opened.logs, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _OpenDevice:
+    ttnn: Any
+    handle: Any
+    device: Device
+    arch: str
+    grid: tuple[int, int]
+    logs: Path
+    facts: dict[str, Any]
+
+
+def _open_device(device: Device, arch: str) -> _OpenDevice:
+    # tt-metal numbers the kernels of a process in files there: no two sessions may share them.
+    logs = Path(tempfile.mkdtemp(prefix="session-"))
+    os.environ["TT_METAL_LOGS_PATH"] = str(logs)
+    try:
+        import ttnn
+    except ImportError as error:
+        hint = "pip install 'ttgen[sim]'"
+        raise SdkError(f"the tt-metal SDK cannot be imported: {error}", hint=hint) from None
+    handle = ttnn.open_device(device_id=0)
+    # A program is then always made anew, and named in the log that _program_elves reads.
+    handle.disable_and_clear_program_cache()
+    found = str(handle.arch()).rpartition(".")[2].lower()
+    if found != arch:
+        ttnn.close_device(handle)
+        raise DeviceError(f"the device is a {found}, the kernels are for {arch}")
+    size = handle.compute_with_storage_grid_size()
+    facts = {
+        "device": device.name,
+        "arch": found,
+        "grid": [size.x, size.y],
+        "l1_bytes": ttnn.device.get_max_worker_l1_unreserved_size(),
+        "ttnn": _version("ttnn"),
+    }
+    if device.server:
+        _watch_simulator()
+    return _OpenDevice(ttnn, handle, device, arch, (size.x, size.y), logs, facts)
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)
+
+
+def _watch_simulator() -> None:
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        service.watch(process.pid, "simulator")
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """What ttnn raises, as errors of ours: the compiler's messages, or what went wrong."""
+    from ttgen.toolchain import summarize
+
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        summary = summarize(text)
+        if "build failed" in text:
+            raise SdkError(f"the kernels do not compile:\n{summary}") from None
+        raise DeviceError(f"tt-metal: {summary}") from None
+
+
+def _compile(opened: _OpenDevice, plan: Plan, sources: Path) -> None:
+    from ttgen_runtime import program
+
+    ttnn = opened.ttnn
+    tensors = {
+        tensor.name: ttnn.empty(
+            list(tensor.shape),
+            dtype=program.data_type(ttnn, tensor.layout.dtype),
+            layout=ttnn.TILE_LAYOUT,
+            device=opened.handle,
+            memory_config=program.memory_config(ttnn, tensor),
+        )
+        for tensor in plan.tensors
+    }
+    _launch(opened, plan, sources, tensors)
+
+
+def _launch(opened: _OpenDevice, plan: Plan, sources: Path, tensors: Mapping[str, Any]) -> float:
+    """Run the program to its end; seconds. On a mock device this only compiles."""
+    from ttgen_runtime import program
+
+    _check(opened, plan, tensors)
+    descriptor = program.build_program(opened.ttnn, plan, sources, tensors)
+    # ttnn wants the outputs last.
+    ordered = sorted(plan.tensors, key=lambda tensor: tensor.role == "output")
+    start = time.perf_counter()
+    opened.ttnn.generic_op([tensors[tensor.name] for tensor in ordered], descriptor)
+    if opened.device.runs:
+        opened.ttnn.synchronize_device(opened.handle)
+    return time.perf_counter() - start
+
+
+def _check(opened: _OpenDevice, plan: Plan, tensors: Mapping[str, Any]) -> None:
+    """What plan and SDK must agree on; DeviceError where they do not."""
+    if plan.arch != opened.arch:
+        raise DeviceError(f"the plan is for {plan.arch}, the session for {opened.arch}")
+    width, height = opened.grid
+    for x, y in (work.core for work in plan.partition.cores):
+        if x >= width or y >= height:
+            raise DeviceError(f"the plan uses core ({x}, {y}), the device has {width}x{height}")
+    for tensor in plan.tensors:
+        found = tensors[tensor.name]
+        pages = (found.buffer_num_pages(), found.buffer_page_size())
+        if pages != (tensor.pages, tensor.page_bytes):
+            planned = f"{tensor.pages} pages of {tensor.page_bytes} bytes"
+            problem = f"the plan says {planned}, ttnn {pages[0]} of {pages[1]}"
+            raise DeviceError(f"tensor '{tensor.name}': {problem}")
+
+
+def _program_elves(logs: Path, plan: Plan, sources: Path) -> dict[str, Path]:
+    """The ELFs of the program that was made last, by file name.
+
+    tt-metal lists the kernels of a process as ``<number>: <source>``, and in a second file as
+    ``<number>: <ELF>:<ELF>…``.
+    """
+    from ttgen_runtime import program
+
+    folder = logs / "generated" / "watcher"
+    names = _numbered(folder / "kernel_names.txt")
+    paths = _numbered(folder / "kernel_elf_paths.txt")
+    elves: dict[str, Path] = {}
+    for name, _ in plan.programs.items():
+        source = str(program.source_path(sources, name))
+        numbers = [number for number, text in names.items() if text == source and number in paths]
+        if numbers:
+            found = [Path(path) for path in _ELF_PATH.findall(paths[max(numbers)])]
+            elves.update((path.name, path) for path in found)
+        missing = [elf for elf in program.ELFS[name] if elf not in elves]
+        if missing:
+            raise SdkError(f"tt-metal has made no {missing[0]} from {source}")
+    return elves
+
+
+def _numbered(path: Path) -> dict[int, str]:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise SdkError(f"tt-metal has left no {path.name}: {error.strerror}") from None
+    pairs = (line.partition(": ") for line in lines)
+    return {int(number): text for number, found, text in pairs if found and number.isdigit()}
+
+
+def _copy_atomically(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
+
+
+def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path) -> Any:
+    from ttgen_runtime.compare import compare
+    from ttgen_runtime.result import Result
+
+    arrays = _load_golden(plan, golden)
+    tensors: dict[str, Any] = {}
+    try:
+        before = {}
+        for tensor in plan.tensors:
+            host = _host_tensor(opened.ttnn, tensor, arrays)
+            before[tensor.name] = host
+            tensors[tensor.name] = _to_device(opened, tensor, host)
+        seconds = _launch(opened, plan, sources, tensors)
+        after = {name: _values(opened.ttnn, tensor.cpu()) for name, tensor in tensors.items()}
+    finally:
+        for device_tensor in tensors.values():
+            device_tensor.deallocate()
+    outputs = tuple(
+        compare(t.name, after[t.name], arrays[f"out_{t.name}"], plan.tolerance)
+        for t in plan.tensors
+        if t.role == "output"
+    )
+    problems = [f"{o.name}: {o.problem}" for o in outputs if not o.passed]
+    problems += [
+        f"{t.name}: the program has written to its input"
+        for t in plan.tensors
+        if t.role == "input" and not _same(_values(opened.ttnn, before[t.name]), after[t.name])
+    ]
+    return Result(
+        kernel=plan.kernel,
+        arch=plan.arch,
+        device=opened.device.name,
+        status="failed" if problems else "passed",
+        message="\n".join(problems),
+        cores=sum(work.count > 0 for work in plan.partition.cores),
+        seconds=seconds,
+        cycles=None,
+        outputs=outputs,
+    )
+
+
+def _load_golden(plan: Plan, path: Path) -> dict[str, Array]:
+    """The arrays of a golden file: ``in_<name>`` and ``out_<name>``, in the source's shapes."""
+    import numpy as np
+
+    prefixes = {"input": "in_", "output": "out_"}
+    try:
+        with np.load(path) as file:
+            arrays = {name: np.ascontiguousarray(file[name]) for name in file.files}
+    except (OSError, ValueError) as error:
+        raise DeviceError(f"{path}: not a golden file: {error}") from None
+    for tensor in plan.tensors:
+        name = prefixes[tensor.role] + tensor.name
+        if name not in arrays:
+            raise DeviceError(f"{path}: there is no array '{name}'")
+        if arrays[name].shape != tensor.shape:
+            shapes = f"{arrays[name].shape}, the plan says {tensor.shape}"
+            raise DeviceError(f"{path}: array '{name}' has the shape {shapes}")
+    return arrays
+
+
+def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
+    """A tensor in tiles, on the host: an input's values, or an output's poison."""
+    import numpy as np
+
+    from ttgen.formats import FORMATS
+    from ttgen_runtime import program
+
+    name = FORMATS[tensor.layout.dtype].ttnn
+    dtype = np.dtype(name) if name in _POISON else np.dtype(np.float32)
+    if tensor.role == "input":
+        values = arrays[f"in_{tensor.name}"].astype(dtype)
+    else:
+        values = np.full(tensor.shape, _POISON.get(name, np.nan), dtype)
+    data_type = program.data_type(ttnn, tensor.layout.dtype)
+    return ttnn.Tensor(values, data_type=data_type, layout=ttnn.TILE_LAYOUT)
+
+
+def _to_device(opened: _OpenDevice, tensor: Tensor, host: Any) -> Any:
+    from ttgen_runtime import program
+
+    return host.to(opened.handle, program.memory_config(opened.ttnn, tensor))
+
+
+def _values(ttnn: Any, host: Any) -> Array:
+    """The values of a host tensor in its logical shape: float32, or its integer type."""
+    import numpy as np
+
+    if host.dtype == ttnn.bfloat16:  # which DLPack has, and numpy has not
+        host = ttnn.to_dtype(host, ttnn.float32)
+    return np.array(np.from_dlpack(host.to_numpy()))
+
+
+def _same(a: Array, b: Array) -> bool:
+    """Equal bit by bit, as far as values show it: NaN equals NaN."""
+    import numpy as np
+
+    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+
+
+def handlers(session: Session) -> dict[str, Callable[..., Any]]:
+    """The operations of a session by name."""
+    return {
+        "open": session.open,
+        "compile": session.compile,
+        "run": session.run,
+        "close": session.close,
+    }
+
+
+def _end(session: Session) -> None:
+    """End the process, the simulator's with it.
+
+    tt-metal's own way out waits 5 s for a simulator and prints what nanobind has leaked. Nothing
+    of a simulated or mock device is worth that, unless the simulator has a report to write.
+    """
+    if not session.device.simulated and session.device.runs:
+        return
+    if KEEP_REPORT in os.environ:
+        return
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        process.kill()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def main(argv: list[str]) -> None:
+    """Serve one session until the parent has had enough of it."""
+    kind, arch = argv
+    session = Session(DEVICES[kind], arch)
+    service.serve(handlers(session))
+    _end(session)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
