@@ -182,14 +182,14 @@ class Pool:
                 self._changed.wait()
 
     def close(self, timeout: float = 15.0) -> None:
-        """Close every service, all at the same time; those in use are killed."""
+        """Close every service, one after the other; those in use are killed.
+
+        Without threads, so that it can be called while the interpreter shuts down.
+        """
         with self._changed:
             services = [service for group in self._all.values() for service in group]
-        threads = [threading.Thread(target=s.close, args=(timeout,)) for s in services]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for service in services:
+            service.close(timeout)
 
 
 class _Child:

@@ -94,16 +94,25 @@ class Variant(Struct, frozen=True):
     templates: tuple[str, ...]
 
 
-def load_variants(source: Path, project: Path) -> list[Variant]:
-    """The variants of the kernel source ``source``, from the spec beside it if there is one.
+def load_variants(
+    source: Path, project: Path, *, name: str | None = None, spec: Path | None = None
+) -> list[Variant]:
+    """The variants of the kernel source ``source``, from ``spec`` or the one beside it, if any.
 
+    ``name`` is what the kernel is called, its file's name without suffix by default.
     SpecError says file, line and column of what is wrong.
     """
-    spec = source.with_suffix(".yaml")
-    if not spec.is_file():
-        return [_variant(source, project, source.stem, Options())]
-    text = spec.read_text(encoding="utf-8")
-    return _Parser(text, relative(spec, project), source, project).variants()
+    name = name or source.stem
+    if spec is None:
+        spec = source.with_suffix(".yaml")
+        if not spec.is_file():
+            return [_variant(source, project, name, Options())]
+    try:
+        text = spec.read_text(encoding="utf-8")
+    except OSError as error:
+        at = Location(relative(spec, project))
+        raise SpecError(f"cannot read the spec: {error.strerror}", at=at) from None
+    return _Parser(text, relative(spec, project), source, project, name).variants()
 
 
 def relative(path: Path, project: Path) -> str:
@@ -132,8 +141,8 @@ _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG,
 class _Parser:
     """One spec's text, turned into variants."""
 
-    def __init__(self, text: str, name: str, source: Path, project: Path) -> None:
-        self._text, self._name = text, name
+    def __init__(self, text: str, file: str, source: Path, project: Path, kernel: str) -> None:
+        self._text, self._file, self._kernel = text, file, kernel
         self._source, self._project = source, project
 
     def variants(self) -> list[Variant]:
@@ -141,7 +150,7 @@ class _Parser:
         variants = document.pop("variants", None)
         base = self._options(document, [])
         if variants is None:
-            return [_variant(self._source, self._project, self._source.stem, base)]
+            return [_variant(self._source, self._project, self._kernel, base)]
         if not isinstance(variants, dict) or not variants:
             raise self._error(["variants"], "must map at least one variant's name to its options")
         return list(self._named_variants(variants, base))
@@ -153,7 +162,7 @@ class _Parser:
                 problem = f"'{name}' cannot be part of a path: use letters, digits, '_', '.', '+'"
                 raise self._error(path, problem)
             own = self._options({} if value is None else value, path)
-            full_name = f"{self._source.stem}-{name}"
+            full_name = f"{self._kernel}-{name}"
             yield _variant(self._source, self._project, full_name, _merged(base, own))
 
     def _document(self) -> dict[str, Any]:
@@ -161,9 +170,9 @@ class _Parser:
             document = yaml.load(self._text, Loader=_UniqueKeyLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
-            at = Location(self._name, mark.line + 1, mark.column + 1) if mark else None
+            at = Location(self._file, mark.line + 1, mark.column + 1) if mark else None
             raise SpecError(
-                f"not valid YAML: {error.problem}", at=at or Location(self._name)
+                f"not valid YAML: {error.problem}", at=at or Location(self._file)
             ) from None
         if document is None:
             return {}
@@ -196,7 +205,7 @@ class _Parser:
         return self._error([*path, *_path_to_key(value, key)], f"unknown key '{key}'", hint)
 
     def _error(self, path: Sequence[PathItem], problem: str, hint: str | None = None) -> SpecError:
-        return SpecError(problem, at=locate(self._text, self._name, path), hint=hint)
+        return SpecError(problem, at=locate(self._text, self._file, path), hint=hint)
 
 
 def _known_keys(below: Sequence[PathItem]) -> list[str]:

@@ -1,6 +1,4 @@
-"""From a kernel's source file to a specialised PrimFunc."""
+"""From a kernel's source file to a specialised PrimFunc.
 
-from ttgen.frontend.kernel import Kernel, find_kernel
-from ttgen.frontend.source import SourceModule, load_source
-
-__all__ = ["Kernel", "SourceModule", "find_kernel", "load_source"]
+The modules import TVM, except :mod:`.imports`; so this package imports nothing by itself.
+"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def _resolve_from(node: ast.ImportFrom, file: Path, roots: list[Path]) -> Iterat
 
 def _resolve(parts: list[str], roots: list[Path]) -> Iterator[Path]:
     """The files that importing ``parts`` runs: each package's ``__init__`` and the module."""
+    if parts and parts[0] in sys.stdlib_module_names:
+        return
     for root in roots:
         found = [
             candidate

@@ -81,10 +81,13 @@ def _registered(module: types.ModuleType) -> Iterator[None]:
 
 @contextmanager
 def _importing_from(folder: Path, project: Path) -> Iterator[None]:
-    """Let imports find modules beside the source and at the project's top, for this block only."""
+    """Let imports find modules beside the source and at the project's top, for this block only.
+
+    They come last: a kernel called ``copy.py`` must not take the place of Python's own module.
+    """
     before, path = set(sys.modules), list(sys.path)
     roots = [folder.resolve(), project.resolve()]
-    sys.path[:0] = [str(root) for root in roots]
+    sys.path += [str(root) for root in roots]
     try:
         yield
     finally:

@@ -446,7 +446,11 @@ def _variables(node: Any) -> list[tvm.ir.Var]:
 
 def _divides(expr: prim.Expr) -> bool:
     found: list[prim.Expr] = []
-    tvm_ffi.structural_walk(expr, (prim.FloorDiv, found.append), (prim.FloorMod, found.append))
+
+    def visit(node: prim.Expr) -> None:
+        found.append(node)
+
+    tvm_ffi.structural_walk(expr, ((prim.FloorDiv, prim.FloorMod), visit))
     return bool(found)
 
 

@@ -1,0 +1,18 @@
+"""Elementwise difference: C = A - B, in bf16."""
+
+from tvm.script import tirx as T
+
+
+def sub(M: int = 64, N: int = 128):
+    """Any M and N that are multiples of 32."""
+
+    @T.prim_func
+    def sub(
+        A: T.Buffer((M, N), "bfloat16"),
+        B: T.Buffer((M, N), "bfloat16"),
+        C: T.Buffer((M, N), "bfloat16"),
+    ):
+        for i, j in T.grid(M, N):
+            C[i, j] = A[i, j] - B[i, j]
+
+    return sub

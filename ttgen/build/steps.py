@@ -1,0 +1,75 @@
+"""The steps of a build, one function each: plan, golden, render, compile, run.
+
+SCons and the command line call the same functions. Each works on a :class:`~ttgen.build.job.Job`
+and writes its files whole or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ttgen_runtime.launch import compile_kernel, run_kernel, run_with_cycles
+from ttgen_runtime.result import Result
+
+from ttgen import plan as plans
+from ttgen import render as rendering
+from ttgen.build.job import Job
+from ttgen.build.workers import Workers
+
+#: Seconds after which a planner that does not answer is given up. Golden values of large kernels
+#: take long on a CPU.
+_PLAN_LIMIT = 300.0
+_GOLDEN_LIMIT = 1800.0
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps, on the worker processes that they share."""
+
+    workers: Workers
+
+    def plan(self, job: Job) -> None:
+        """Kernel source to ``tt.plan.json``."""
+        with self.workers.planner() as planner:
+            args = {"request": job.request(), "plan_path": str(job.plan)}
+            planner.call("plan", args, timeout=_PLAN_LIMIT)
+
+    def golden(self, job: Job) -> None:
+        """Kernel source to the values that its plan should give."""
+        with self.workers.planner() as planner:
+            args = {
+                "request": job.request(),
+                "plan_path": str(job.plan),
+                "golden_path": str(job.golden),
+            }
+            planner.call("golden", args, timeout=_GOLDEN_LIMIT)
+
+    def render(self, job: Job) -> None:
+        """Plan to C++ and Python, in this process: it takes milliseconds."""
+        rendering.write_sources(plans.load(job.plan), job.template_set(), job.folder)
+
+    def compile(self, job: Job) -> None:
+        """C++ to ELFs, through the SDK on a mock device."""
+        with self.workers.device("mock", job.arch) as session:
+            compile_kernel(session, job.plan, job.folder, job.elf_folder)
+
+    def run(self, job: Job, device: str) -> Result:
+        """Run on ``device`` and compare; the result, which is also written."""
+        with self.workers.device(device, job.arch) as session:
+            return run_kernel(
+                session, job.plan, job.folder, job.golden, job.result, device=device
+            )
+
+    def run_with_cycles(self, job: Job, device: str) -> Result:
+        """The same in a session of its own whose simulator models cycles, if it can."""
+        return run_with_cycles(
+            device,
+            job.arch,
+            self.workers.cache,
+            job.plan,
+            job.folder,
+            job.golden,
+            job.result,
+            log=self.workers.log(f"cycles-{job.arch}-{job.variant.name}"),
+        )
+

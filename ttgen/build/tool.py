@@ -1,0 +1,178 @@
+"""The SCons tool: kernels as targets.
+
+``env.TTKernel(name, source)`` declares a kernel, ``env.TTKernels(folder)`` every kernel in a
+folder. Each variant becomes, below ``$TT_BUILD/<architecture>/<kernel>/``: a plan, its sources,
+five ELFs; and on demand golden values and a test result. The aliases ``plans``, ``sources``,
+``kernels`` and ``test`` collect them.
+
+Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architectures, with commas;
+empty: those of the spec), ``TT_KERNEL`` (glob over kernel names), ``TT_DEVICE`` (where tests run),
+``TT_TEMPLATES`` (folders of templates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from SCons.Action import Action
+from SCons.Builder import Builder
+from SCons.Errors import BuildError, UserError
+from SCons.Scanner import Scanner
+from ttgen_runtime.devices import select
+
+from ttgen.arch import architecture
+from ttgen.build import scanners
+from ttgen.build.job import Job
+from ttgen.build.session import BuildSession, current_session
+from ttgen.errors import TTError
+from ttgen.fingerprint import fingerprint
+from ttgen.spec import Variant, load_variants
+
+_DEFAULTS = {
+    "TT_BUILD": "build",
+    "TT_ARCH": "",
+    "TT_KERNEL": "*",
+    "TT_DEVICE": "auto",
+    "TT_TEMPLATES": [],
+}
+
+
+def exists(env: Any) -> bool:
+    """Whether the tool can be used: always, since it only declares targets."""
+    return True
+
+
+def generate(env: Any, **_: Any) -> None:
+    """Add the builders and methods to ``env``; what the user has set stays."""
+    env.SetDefault(**_DEFAULTS)
+    imports = Scanner(scanners.scan_imports, name="kernel imports")
+    templates = Scanner(scanners.scan_templates, name="templates")
+    env.Append(
+        BUILDERS={
+            "TTPlan": _builder("PLAN", lambda s, job, _: s.steps.plan(job), imports),
+            "TTGolden": _builder("GOLDEN", lambda s, job, _: s.steps.golden(job), imports),
+            "TTSources": _builder("RENDER", lambda s, job, _: s.steps.render(job), templates),
+            "TTElfs": _builder("COMPILE", lambda s, job, _: s.steps.compile(job)),
+            "TTResult": _builder("RUN", _run),
+        }
+    )
+    verdict = Action(_verdict, strfunction=lambda *_: None)
+    test_env = env.Override({"TT_SESSION": current_session(env)})
+    env.AlwaysBuild(test_env.Alias("test", [], verdict))
+    env.AddMethod(tt_kernel, "TTKernel")
+    env.AddMethod(tt_kernels, "TTKernels")
+
+
+def tt_kernels(env: Any, folder: str = "kernels") -> list[Any]:
+    """Declare every kernel of ``folder``: its Python files, but for those that begin with ``_``."""
+    sources = [file for file in env.Glob(f"{folder}/*.py") if not file.name.startswith("_")]
+    if not sources:
+        raise UserError(f"there is no kernel source in {env.Dir(folder).abspath}")
+    nodes = [tt_kernel(env, file.name.removesuffix(".py"), file) for file in sources]
+    return [node for group in nodes for node in group]
+
+
+def tt_kernel(
+    env: Any, name: str, source: Any, spec: Any = None, templates: Iterable[Any] = ()
+) -> list[Any]:
+    """Declare the kernel ``name``; the ELFs of its variants.
+
+    ``spec`` is its YAML file (beside the source by default), ``templates`` folders that come
+    before those of the environment.
+    """
+    file = env.File(source)
+    spec_file = env.File(spec) if spec else None
+    project = Path(env.Dir("#").abspath)
+    try:
+        spec_path = Path(spec_file.abspath) if spec_file else None
+        variants = load_variants(Path(file.abspath), project, name=name, spec=spec_path)
+        jobs = list(_jobs(env, file, variants, templates))
+    except TTError as error:
+        raise UserError(str(error)) from None
+    return [node for job in jobs for node in _declare(env, job, file)]
+
+
+def _jobs(
+    env: Any, file: Any, variants: list[Variant], templates: Iterable[Any]
+) -> Iterable[Job]:
+    wanted = [architecture(name.strip()).name for name in env["TT_ARCH"].split(",") if name]
+    folders = [*templates, *env["TT_TEMPLATES"]]
+    for variant in variants:
+        for arch in wanted or variant.arch:
+            job = Job(
+                project=Path(env.Dir("#").abspath),
+                build=Path(env.Dir(env["TT_BUILD"]).abspath),
+                variant=variant,
+                arch=arch,
+                templates=tuple(Path(env.Dir(folder).abspath) for folder in folders),
+                path=Path(file.abspath),
+            )
+            if arch in variant.arch and job.matches(env["TT_KERNEL"]):
+                yield job
+
+
+def _declare(env: Any, job: Job, source: Any) -> list[Any]:
+    """The targets of one job. What decides a target beyond its sources is a Value."""
+    session = current_session(env)
+    session.jobs.append(job)
+    job_env = env.Override({"TT_JOB": job, "TT_SESSION": session})
+
+    def declare(builder: str, targets: Iterable[Path], sources: list[Any], version: str) -> Any:
+        nodes = getattr(job_env, builder)([env.File(str(t)) for t in targets], sources)
+        env.Depends(nodes, env.Value(version))
+        return nodes
+
+    plan = declare("TTPlan", [job.plan], [source], f"{job.identity()} {fingerprint('plan')}")
+    sources = declare("TTSources", job.sources, plan, fingerprint("render"))
+    kernel_sources = [env.File(str(path)) for path in job.kernel_sources]
+    elfs = declare("TTElfs", job.elfs, [*plan, *kernel_sources], session.toolchain)
+    golden = declare("TTGolden", [job.golden], [source, *plan], fingerprint("golden"))
+    result = declare(
+        "TTResult",
+        [job.result],
+        [*plan, *kernel_sources, *golden],
+        f"{session.toolchain} {session.device(env['TT_DEVICE'], job.arch)}",
+    )
+    aliases = {"plans": plan, "sources": [*plan, *sources], "kernels": [*sources, *elfs]}
+    for alias, nodes in {**aliases, "test": result}.items():
+        env.Alias(alias, nodes)
+        env.Clean(env.Alias(alias), env.Dir(str(job.folder)))
+    if env["TT_KERNEL"] == "*" and not env["TT_ARCH"]:
+        env.Clean(env.Alias("kernels"), env.Dir(str(job.build)))
+    return list(elfs)
+
+
+def _builder(
+    verb: str,
+    work: Callable[[BuildSession, Job, Any], None],
+    scanner: Any = None,
+) -> Any:
+    """A builder whose action does ``work`` and whose line is the verb and the job."""
+
+    def run(target: list[Any], source: list[Any], env: Any) -> None:
+        session: BuildSession = env["TT_SESSION"]
+        job: Job = env["TT_JOB"]
+        try:
+            work(session, job, env)
+        except TTError as error:
+            session.failed(verb, job, str(error))
+            raise BuildError(target[0], errstr=str(error)) from None
+        session.done(verb, job)
+
+    def line(target: list[Any], source: list[Any], env: Any) -> str:
+        return f"{verb:<8}{env['TT_JOB'].label}"
+
+    return Builder(action=Action(run, strfunction=line), source_scanner=scanner)
+
+
+def _run(session: BuildSession, job: Job, env: Any) -> None:
+    """Run and compare. A wrong kernel must not hide another: the verdict comes after the last."""
+    session.run(job, str(select(env["TT_DEVICE"], job.arch)))
+
+
+def _verdict(target: list[Any], source: list[Any], env: Any) -> int:
+    """The last action of ``test``: fails where a result did."""
+    session: BuildSession = env["TT_SESSION"]
+    return session.verdict()

@@ -1,0 +1,82 @@
+"""The planner: a process that has imported TVM once and plans many kernels.
+
+``python -m ttgen.planner`` serves the requests of :mod:`ttgen.service`; TVM is imported by the
+first of them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ttgen.service import serve
+from ttgen.spec import Variant
+
+if TYPE_CHECKING:
+    from ttgen.frontend.kernel import Kernel
+    from ttgen.frontend.source import SourceModule
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to plan: a variant of a kernel below ``project``, for one architecture.
+
+    ``path`` is the source's file, where it is not ``project / variant.source``.
+    """
+
+    project: str
+    variant: Variant
+    arch: str
+    path: str | None = None
+
+    def source(self) -> Path:
+        """The kernel source's file."""
+        return Path(self.path) if self.path else Path(self.project) / self.variant.source
+
+
+def plan(request: dict[str, Any], plan_path: str) -> None:
+    """Plan a :class:`Request` and write the plan."""
+    from ttgen.passes.pipeline import run_pipeline
+
+    wanted = msgspec.convert(request, Request)
+    variant = wanted.variant
+    run_pipeline(
+        _kernel(wanted),
+        name=variant.name,
+        plan_path=Path(plan_path),
+        tolerance=variant.tolerance,
+        templates=variant.templates,
+        arch=wanted.arch,
+        **variant.options,
+    )
+
+
+def golden(request: dict[str, Any], plan_path: str, golden_path: str) -> None:
+    """Evaluate a :class:`Request` on the CPU for the tensors of its plan, and write the values."""
+    from ttgen.golden import golden as evaluate
+    from ttgen.plan import load
+
+    evaluate(_kernel(msgspec.convert(request, Request)), load(Path(plan_path))).save(
+        Path(golden_path)
+    )
+
+
+def _kernel(wanted: Request) -> Kernel:
+    from ttgen.frontend.kernel import find_kernel
+
+    source = _source(wanted.source(), Path(wanted.project))
+    return find_kernel(source, wanted.variant.function, wanted.variant.parameters)
+
+
+@lru_cache(maxsize=64)
+def _source(path: Path, project: Path) -> SourceModule:
+    """A source, run once for all of its variants; a planner does not outlive a build."""
+    from ttgen.frontend.source import load_source
+
+    return load_source(path, project)
+
+
+if __name__ == "__main__":
+    serve({"plan": plan, "golden": golden})
