@@ -120,6 +120,29 @@ def relative(path: Path, project: Path) -> str:
     return path.relative_to(project).as_posix() if path.is_relative_to(project) else path.name
 
 
+def load_base(
+    source: Path,
+    project: Path,
+    *,
+    parameters: Mapping[str, int],
+    options: Mapping[str, Any],
+    function: str | None = None,
+) -> Variant:
+    """What the spec beside ``source`` says for all variants, with values given elsewhere on top.
+
+    ``options`` have the spec's keys. SpecError as in :func:`load_variants`.
+    """
+    spec = source.with_suffix(".yaml")
+    text = spec.read_text(encoding="utf-8") if spec.is_file() else ""
+    parser = _Parser(text, relative(spec, project), source, project, source.stem)
+    own = parser.given({**options, "parameters": dict(parameters)})
+    variant = _variant(source, project, source.stem, _merged(parser.base(), own))
+    if function is None:
+        return variant
+    name = source.stem if function == source.stem else f"{source.stem}-{function}"
+    return msgspec.structs.replace(variant, name=name, function=function)
+
+
 class _UniqueKeyLoader(yaml.CSafeLoader):
     """YAML that refuses a key given twice, instead of losing the first."""
 
@@ -154,6 +177,20 @@ class _Parser:
         if not isinstance(variants, dict) or not variants:
             raise self._error(["variants"], "must map at least one variant's name to its options")
         return list(self._named_variants(variants, base))
+
+    def base(self) -> Options:
+        """The options outside of ``variants``."""
+        document = self._document()
+        document.pop("variants", None)
+        return self._options(document, [])
+
+    def given(self, options: Mapping[str, Any]) -> Options:
+        """Options that stand in no file."""
+        try:
+            return msgspec.convert(options, Options)
+        except msgspec.ValidationError as error:
+            raised = self._invalid(str(error), options, [])
+            raise SpecError(raised.message, hint=raised.hint) from None
 
     def _named_variants(self, variants: Mapping[Any, Any], base: Options) -> Iterator[Variant]:
         for key, value in variants.items():

@@ -30,11 +30,14 @@ class LowerTTTileIntrinsics(FuncPass):
 
     The new parameters ``Mt``, ``Nt`` and ``Kt`` are the rows and columns of output tiles and the
     tiles summed over. A tile of a tensor is the tensor and a page number.
+
+    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for sums: with bf16 in DST
+    every step of a sum is rounded, and the error grows with its length.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.LowerTTTileIntrinsics"
     fidelity: Literal["LoFi", "HiFi2", "HiFi3", "HiFi4"] = "HiFi4"
-    fp32_dest_acc: bool = False
+    fp32_dest_acc: bool | None = None
     math_approx: bool = False
     dst_full_sync: bool = False
 
@@ -48,12 +51,13 @@ class LowerTTTileIntrinsics(FuncPass):
         lowered = PrimFunc([*func.params, *emitter.symbols.values()], body, attrs=func.attrs)
         values = {"Mt": partition["tiles"][0], "Nt": partition["tiles"][1]}
         values["Kt"] = partition["len_k"]
+        fp32 = bool(computation.reduced) if self.fp32_dest_acc is None else self.fp32_dest_acc
         return lowered.with_attrs(
             {
                 attrs.CONSTANTS: {name: values[name] for name in emitter.symbols},
                 attrs.COMPUTE_CONFIG: {
                     "fidelity": self.fidelity,
-                    "fp32_dest_acc": self.fp32_dest_acc,
+                    "fp32_dest_acc": fp32,
                     "math_approx": self.math_approx,
                     "dst_full_sync": self.dst_full_sync,
                 },

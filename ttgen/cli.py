@@ -1,0 +1,219 @@
+"""The command line: the steps of a build by hand, for any source file, without SCons."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ttgen import __version__
+from ttgen.arch import ARCHITECTURES
+from ttgen.build.job import Job
+from ttgen.build.steps import Steps
+from ttgen.build.workers import Workers
+from ttgen.errors import TTError
+from ttgen.spec import Variant, load_base, load_variants
+
+#: Exit status: results differ or a kernel could not be run; the request itself is wrong.
+_WRONG_VALUES, _WRONG_REQUEST = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except TTError as error:
+        print(f"ttgen: {error}", file=sys.stderr)
+        return _WRONG_REQUEST
+    except KeyboardInterrupt:
+        return 130
+
+
+def cache_folder() -> Path:
+    """Where compiled firmware and kernels are kept between runs of the command line."""
+    if own := os.environ.get("TTGEN_CACHE"):
+        return Path(own).absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "ttgen"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ttgen", description="Tensor programs in, TT-Metalium programs out."
+    )
+    parser.add_argument("--version", action="version", version=f"ttgen {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    for name, (command, text) in _COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        _add_kernel_arguments(sub)
+        if name == "run":
+            sub.add_argument("--device", default="auto", help="auto, hw, wolfpine, ttsim:/path")
+            sub.add_argument("--cycles", action="store_true", help="model cycles (slower)")
+        sub.set_defaults(command=command)
+    doctor = commands.add_parser("doctor", help="what is there, what is missing, how to get it")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_kernel_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC[:FUNC]", help="a kernel source, and its function")
+    parser.add_argument("--arch", default="wormhole_b0", choices=sorted(ARCHITECTURES))
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        type=_assignment,
+        help="a parameter of the function",
+    )
+    parser.add_argument(
+        "--option",
+        "-O",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        type=_assignment,
+        help="a key of the build spec, for example grid=[2,2] or fidelity=HiFi2",
+    )
+    parser.add_argument("--variant", help="the variant of the spec to take; default: all")
+    parser.add_argument("--templates", action="append", default=[], type=Path, metavar="DIR")
+    parser.add_argument("--out", "-o", default=Path("build"), type=Path, metavar="DIR")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise argparse.ArgumentTypeError(f"'{value}' is no YAML value") from None
+
+
+def _jobs(options: argparse.Namespace) -> list[Job]:
+    """What the arguments mean: every variant of the spec, one of them, or one made up here."""
+    name, _, function = options.source.partition(":")
+    source = Path(name).absolute()
+    project = Path.cwd() if source.is_relative_to(Path.cwd()) else source.parent
+    if not source.is_file():
+        raise TTError(f"there is no kernel source '{name}'")
+    return [
+        Job(
+            project=project,
+            build=options.out.absolute(),
+            variant=variant,
+            arch=options.arch,
+            templates=tuple(folder.absolute() for folder in options.templates),
+            path=source,
+        )
+        for variant in _variants(options, source, project, function)
+    ]
+
+
+def _variants(
+    options: argparse.Namespace, source: Path, project: Path, function: str
+) -> list[Variant]:
+    if options.set or options.option or function:
+        if options.variant:
+            raise TTError("--variant takes everything from the spec; leave out --set and --option")
+        given = {"parameters": dict(options.set), "options": dict(options.option)}
+        return [load_base(source, project, function=function or None, **given)]
+    variants = load_variants(source, project)
+    if options.variant is None:
+        return variants
+    wanted = f"{source.stem}-{options.variant}"
+    found = [variant for variant in variants if variant.name == wanted]
+    if not found:
+        known = ", ".join(v.name.removeprefix(f"{source.stem}-") for v in variants)
+        raise TTError(f"there is no variant '{options.variant}'; there is {known}")
+    return found
+
+
+def _each(options: argparse.Namespace, work: Callable[[Steps, Job], bool]) -> int:
+    workers = Workers(cache_folder())
+    try:
+        steps = Steps(workers)
+        passed = [work(steps, job) for job in _jobs(options)]
+    finally:
+        workers.close()
+    return 0 if all(passed) else _WRONG_VALUES
+
+
+def _plan(options: argparse.Namespace) -> int:
+    def work(steps: Steps, job: Job) -> bool:
+        steps.plan(job)
+        _say("planned", job.plan)
+        return True
+
+    return _each(options, work)
+
+
+def _render(options: argparse.Namespace) -> int:
+    def work(steps: Steps, job: Job) -> bool:
+        steps.plan(job)
+        steps.render(job)
+        _say("rendered", *job.sources)
+        return True
+
+    return _each(options, work)
+
+
+def _build(options: argparse.Namespace) -> int:
+    def work(steps: Steps, job: Job) -> bool:
+        steps.plan(job)
+        steps.render(job)
+        steps.compile(job)
+        _say("compiled", *job.elfs)
+        return True
+
+    return _each(options, work)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ttgen_runtime.devices import select
+    from ttgen_runtime.result import summary
+
+    device = str(select(options.device, options.arch))
+
+    def work(steps: Steps, job: Job) -> bool:
+        steps.plan(job)
+        steps.golden(job)
+        steps.render(job)
+        run = steps.run_with_cycles if options.cycles else steps.run
+        result = run(job, device)
+        print(summary(result))
+        if not result.passed:
+            print(f"ttgen: {result.message}", file=sys.stderr)
+        return result.passed
+
+    return _each(options, work)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from ttgen.doctor import report
+
+    text, healthy = report()
+    print(text)
+    return 0 if healthy else _WRONG_VALUES
+
+
+def _say(verb: str, *paths: Path) -> None:
+    for path in paths:
+        print(f"{verb} {os.path.relpath(path)}")
+
+
+_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
+    "plan": (_plan, "make the plan of a kernel"),
+    "render": (_render, "plan, and render the programs and host programs"),
+    "build": (_build, "plan, render, and compile for the chip"),
+    "run": (_run, "plan, render, run on a device, and compare with the source's meaning"),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
