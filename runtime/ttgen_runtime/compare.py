@@ -33,7 +33,8 @@ def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> Ou
         if bad.size:
             where = tuple(int(i) for i in np.unravel_index(bad[0], reference.shape))
             problem = f"{bad.size} of {values.size} values of {what} are not finite"
-            return _refused(name, f"{problem}, the first at {where}", int(bad.size))
+            problem = f"{problem}, the first at {where}{_never_written(out)}"
+            return _refused(name, problem, int(bad.size))
     error = relative_error(out64, ref64)
     correlation = pcc(out64, ref64)
     return OutputFigures(
@@ -45,6 +46,19 @@ def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> Ou
         not_finite=0,
         problem=_problem(correlation, error, tolerance),
     )
+
+
+def _never_written(out: Array) -> str:
+    """Says how many tiles are as they were before the run, when outputs are filled with NaN."""
+    if out.ndim < 2 or out.dtype.kind != "f":
+        return ""
+    rows, columns = (-(-extent // 32) for extent in out.shape[-2:])
+    padding = [(0, 0)] * (out.ndim - 2)
+    padding += [(0, rows * 32 - out.shape[-2]), (0, columns * 32 - out.shape[-1])]
+    padded = np.pad(np.isnan(out), padding, constant_values=True)
+    tiles = padded.reshape(-1, rows, 32, columns, 32).all(axis=(2, 4))
+    unwritten = int(tiles.sum())
+    return f"; {unwritten} of {tiles.size} tiles were never written" if unwritten else ""
 
 
 def relative_error(out: Array, reference: Array) -> float:

@@ -49,7 +49,8 @@ class Device:
     ``variables`` are what it wants in the environment, ``missing`` says what it lacks (None when
     it can be used), ``keeps`` names the beginnings of those TT_… variables of the user's that
     still mean something with it. ``runs`` is false for a device that only compiles. A ``server``
-    is a process of its own that has to live as long as the session. Limits are in seconds.
+    is a process of its own that has to live as long as the session. ``after_failure`` is what to
+    do when a program has died or hung on it.
     """
 
     name: str
@@ -59,8 +60,7 @@ class Device:
     keeps: tuple[str, ...] = ()
     server: bool = False
     simulated: bool = False
-    open_limit: float = 180.0
-    run_limit: float = 300.0
+    after_failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,7 @@ DEVICES: dict[str, Device] = {
             variables=lambda _: {},
             missing=_hardware_missing,
             keeps=(*_DEBUGGING, "TT_VISIBLE_DEVICES"),
+            after_failure="the card may need a reset: tt-smi -r 0",
         ),
         Device(
             "wolfpine",
@@ -227,7 +228,7 @@ def environment(selection: Selection, arch: str, root: SdkRoot, cache: Path) -> 
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_OURS) or name.startswith(device.keeps or ("\0",))
+        if not name.startswith(_OURS) or name.startswith(device.keeps)
     }
     jit = jit_environment(root, cache)
     kept = {name: value for name, value in inherited.items() if name.startswith(device.keeps)}

@@ -18,9 +18,8 @@ from ttgen.plan import load
 from ttgen.plan.model import Plan
 from ttgen.sdk import prepare_root
 from ttgen.service import Service
-from ttgen_runtime.devices import Selection, environment, select
+from ttgen_runtime.devices import DEVICES, Selection, environment, select
 from ttgen_runtime.result import Result, save
-from ttgen_runtime.session import KEEP_REPORT
 
 #: Seconds for a compilation of three kernels.
 COMPILE_LIMIT = 300.0
@@ -54,13 +53,7 @@ def device_service(
     env = environment(selection, arch, prepare_root(cache), cache)
     env["PYTHONPATH"] = os.pathsep.join([*_import_path(), env.get("PYTHONPATH", "")]).rstrip(":")
     if cycles is not None and can_model_cycles(selection):
-        env.update(
-            {
-                KEEP_REPORT: "1",
-                "TT_SIM_COST_MODEL": "1",
-                "TT_SIM_TRACE_COUNTERS": str(cycles.absolute()),
-            }
-        )
+        env.update(TT_SIM_COST_MODEL="1", TT_SIM_TRACE_COUNTERS=str(cycles.absolute()))
     argv = [sys.executable, "-m", "ttgen_runtime.session", selection.device.name, arch]
     return Service(argv, name=f"{selection} {arch}", env=env, log=log)
 
@@ -170,13 +163,19 @@ def _paths(**paths: Path) -> dict[str, Any]:
     return {name: str(path.absolute()) for name, path in paths.items()}
 
 
+def _advice(device: str, error: TTError) -> str:
+    kind = DEVICES.get(device.partition(":")[0])
+    after = kind.after_failure if kind is not None and isinstance(error, DeviceError) else ""
+    return f"\n  {after}" if after else ""
+
+
 def _error_result(plan: Plan, device: str, error: TTError) -> Result:
     return Result(
         kernel=plan.kernel,
         arch=plan.arch,
         device=device,
         status="error",
-        message=str(error),
+        message=str(error) + _advice(device, error),
         cores=sum(work.count > 0 for work in plan.partition.cores),
         seconds=0.0,
         cycles=None,

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.generic]
 
-#: Set by the parent for a session whose simulator has a report to write when it ends.
-KEEP_REPORT = "TTGEN_SIMULATOR_REPORT"
+#: Variables that make Wolfpine write something when it ends.
+_REPORTS = ("TT_SIM_PROFILE", "TT_SIM_TRACE", "TT_SIM_RECORD")
 #: What a tensor's page is filled with that the program has not written, where NaN will not do.
 _POISON = {"int32": -0x5A5A5A5B, "uint32": 0xA5A5A5A5, "uint16": 0xA5A5, "uint8": 0xA5}
 _ELF_PATH = re.compile(r"(/[^:]+?\.elf)(?=:|$)")
@@ -57,6 +57,8 @@ class Session:
         """Build the kernels in the folder ``sources``; their five ELFs go to ``elf_dir``."""
         from ttgen.plan import load
 
+        if self.device.runs:
+            raise DeviceError(f"device '{self.device.name}' runs kernels: compile them with 'mock'")
         self.open()
         assert self._open is not None
         loaded = load(Path(plan))
@@ -73,10 +75,10 @@ class Session:
 
         from ttgen.plan import load
 
-        self.open()
-        assert self._open is not None
         if not self.device.runs:
             raise DeviceError(f"device '{self.device.name}' compiles kernels and cannot run them")
+        self.open()
+        assert self._open is not None
         loaded = load(Path(plan))
         with _translated_errors():
             return dict(msgspec.to_builtins(_run(self._open, loaded, Path(sources), Path(golden))))
@@ -366,7 +368,7 @@ def _end(session: Session) -> None:
     """
     if not session.device.simulated and session.device.runs:
         return
-    if KEEP_REPORT in os.environ:
+    if any(name.startswith(_REPORTS) for name in os.environ):
         return
     import psutil
 

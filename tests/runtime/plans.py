@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -10,76 +13,153 @@ import numpy.typing as npt
 
 from ttgen.arch import architecture
 from ttgen.formats import FORMATS
+from ttgen.ops import PROGRAM_NAMES
 from ttgen.plan import model, save
 
 DATA = Path(__file__).with_name("data")
 AT = "kernels/matmul.py:1:1"
 
 
-def matmul_plan(arch: str, m: int, k: int, n: int, cores: int, **changes: object) -> model.Plan:
-    """A plan for ``data/matmul``: bf16, ``cores`` cores from the left, x running fastest."""
-    chip = architecture(arch)
+def matmul_plan(arch: str, m: int, k: int, n: int, cores: int, dtype: str = "bf16") -> model.Plan:
+    """A plan for ``data/matmul``, on ``cores`` cores from the left, x running fastest."""
     mt, kt, nt = m // 32, k // 32, n // 32
-    work = split(mt * nt, cores, chip.grid[0])
-    buffers = tuple(
-        model.CircularBuffer(
-            index=i, name=f"cb_{t}", tensor=t, role=role, dtype="bf16", page_bytes=2048, pages=2
-        )
-        for i, (t, role) in enumerate((("a", "input"), ("b", "input"), ("c", "output")))
-    )
+    work = split(mt * nt, cores, architecture(arch).grid[0])
     constants = (
         model.NamedConstant(name="Kt", value=kt),
         model.NamedConstant(name="Nt", value=nt),
     )
-    starts = model.RuntimeArgs(
-        names=("start", "count"), values=tuple((w.start, w.count) for w in work)
-    )
     counts = model.RuntimeArgs(names=("count",), values=tuple((w.count,) for w in work))
-    plan = model.Plan(
-        version=1,
-        kernel="matmul",
-        source=model.Source(
-            path="kernels/matmul.py", function="matmul", parameters={}, hash="0123"
-        ),
-        arch=arch,
-        sdk="0.81.1",
+    return _plan(
+        "matmul",
+        arch,
         tensors=(
-            tensor("a", "input", (m, k)),
-            tensor("b", "input", (k, n)),
-            tensor("c", "output", (m, n)),
+            tensor("a", "input", (m, k), dtype),
+            tensor("b", "input", (k, n), dtype),
+            tensor("c", "output", (m, n), dtype),
         ),
-        circular_buffers=buffers,
-        l1=model.L1Use(used_bytes=3 * 2 * 2048, limit_bytes=chip.l1_bytes),
-        semaphores=(),
-        device_grid=chip.grid,
-        core_ranges=ranges([w.core for w in work], chip.grid[0]),
+        buffers=("a", "b", "c"),
         partition=model.Partition(
             mode="global", tile_order="row_major", tiles=(mt, nt), len_k=kt, cores=work
         ),
-        compute=model.Compute(
-            fidelity="HiFi4",
-            fp32_dest_acc=False,
-            math_approx=False,
-            dst_full_sync=False,
-            dst_tiles=8,
-        ),
         programs=model.Programs(
             reader=model.Program(
-                tensors=("a", "b"), constants=constants, runtime_args=starts, body=_reader()
+                tensors=("a", "b"), constants=constants, runtime_args=_starts(work), body=_reader()
             ),
             compute=model.Program(
                 tensors=(), constants=constants[:1], runtime_args=counts, body=_compute()
             ),
-            writer=model.Program(tensors=("c",), constants=(), runtime_args=starts, body=_writer()),
+            writer=model.Program(
+                tensors=("c",), constants=(), runtime_args=_starts(work), body=_writer()
+            ),
         ),
+    )
+
+
+def copy_plan(arch: str, shape: tuple[int, ...], cores: int, dtype: str) -> model.Plan:
+    """A plan for ``data/copy``, which moves pages and computes nothing."""
+    x, y = tensor("x", "input", shape, dtype), tensor("y", "output", shape, dtype)
+    work = split(x.pages, cores, architecture(arch).grid[0])
+    nothing = model.RuntimeArgs(names=(), values=tuple(() for _ in work))
+    read = (
+        _op("cb_reserve_back", cb="cb_x", pages=1),
+        _op("read_page", tensor="x", page=_plus("start", "t"), cb="cb_x", slot=0),
+        _op("read_barrier"),
+        _op("cb_push_back", cb="cb_x", pages=1),
+    )
+    write = (
+        _op("cb_wait_front", cb="cb_x", pages=1),
+        _op("write_page", tensor="y", page=_plus("start", "t"), cb="cb_x", slot=0),
+        _op("write_barrier"),
+        _op("cb_pop_front", cb="cb_x", pages=1),
+    )
+    return _plan(
+        "copy",
+        arch,
+        tensors=(x, y),
+        buffers=("x",),
+        partition=model.Partition(
+            mode="global", tile_order="row_major", tiles=(1, x.pages), len_k=1, cores=work
+        ),
+        programs=model.Programs(
+            reader=model.Program(
+                tensors=("x",),
+                constants=(),
+                runtime_args=_starts(work),
+                body=(_for("t", "count", *read),),
+            ),
+            compute=model.Program(tensors=(), constants=(), runtime_args=nothing, body=()),
+            writer=model.Program(
+                tensors=("y",),
+                constants=(),
+                runtime_args=_starts(work),
+                body=(_for("t", "count", *write),),
+            ),
+        ),
+    )
+
+
+def _plan(
+    kernel: str,
+    arch: str,
+    tensors: tuple[model.Tensor, ...],
+    buffers: tuple[str, ...],
+    partition: model.Partition,
+    programs: model.Programs,
+) -> model.Plan:
+    chip = architecture(arch)
+    by_name = {t.name: t for t in tensors}
+    cbs = tuple(_buffer(index, by_name[name]) for index, name in enumerate(buffers))
+    wide = tensors[0].layout.dtype == "fp32"
+    return model.Plan(
+        version=1,
+        kernel=kernel,
+        source=model.Source(
+            path=f"kernels/{kernel}.py", function=kernel, parameters={}, hash="0123"
+        ),
+        arch=arch,
+        sdk="0.81.1",
+        tensors=tensors,
+        circular_buffers=cbs,
+        l1=model.L1Use(
+            used_bytes=sum(cb.pages * cb.page_bytes for cb in cbs), limit_bytes=chip.l1_bytes
+        ),
+        semaphores=(),
+        device_grid=chip.grid,
+        core_ranges=ranges([w.core for w in partition.cores]),
+        partition=partition,
+        compute=model.Compute(
+            fidelity="HiFi4",
+            fp32_dest_acc=wide,
+            math_approx=False,
+            dst_full_sync=False,
+            dst_tiles=chip.dst_tiles(fp32_dest_acc=wide, dst_full_sync=False),
+        ),
+        programs=programs,
         tolerance=model.Tolerance(pcc=0.999, relative_error=0.02),
         templates=(),
     )
-    return plan
+
+
+def _buffer(index: int, tensor: model.Tensor) -> model.CircularBuffer:
+    return model.CircularBuffer(
+        index=index,
+        name=f"cb_{tensor.name}",
+        tensor=tensor.name,
+        role=tensor.role,
+        dtype=tensor.layout.dtype,
+        page_bytes=tensor.page_bytes,
+        pages=2,
+    )
+
+
+def _starts(work: tuple[model.CoreWork, ...]) -> model.RuntimeArgs:
+    return model.RuntimeArgs(
+        names=("start", "count"), values=tuple((w.start, w.count) for w in work)
+    )
 
 
 def tensor(
-    name: str, role: model.Role, shape: tuple[int, int], dtype: str = "bf16"
+    name: str, role: model.Role, shape: tuple[int, ...], dtype: str = "bf16"
 ) -> model.Tensor:
     """A tensor of whole tiles in interleaved DRAM."""
     return model.Tensor(
@@ -89,7 +169,7 @@ def tensor(
         padded_shape=shape,
         layout=model.Layout(memory="DRAM", layout="interleaved", tile_shape=(32, 32), dtype=dtype),
         page_bytes=FORMATS[dtype].tile_bytes,
-        pages=shape[0] * shape[1] // 1024,
+        pages=prod(shape) // 1024,
         at=AT,
     )
 
@@ -104,7 +184,7 @@ def split(tiles: int, cores: int, width: int) -> tuple[model.CoreWork, ...]:
     return tuple(work)
 
 
-def ranges(cores: list[tuple[int, int]], width: int) -> tuple[model.CoreRange, ...]:
+def ranges(cores: list[tuple[int, int]]) -> tuple[model.CoreRange, ...]:
     """One range per row of ``cores``."""
     rows = sorted({y for _, y in cores})
     return tuple(
@@ -125,23 +205,23 @@ def matmul_golden(m: int, k: int, n: int, seed: int = 0) -> dict[str, npt.NDArra
 def write_kernel(
     folder: Path,
     plan: model.Plan,
-    golden: dict[str, npt.NDArray[np.float32]] | None,
-    changes: dict[str, tuple[str, str]] | None = None,
+    golden: Mapping[str, npt.NDArray[Any]] | None = None,
+    changes: Mapping[str, tuple[str, str]] | None = None,
 ) -> Path:
     """A kernel's folder: plan, sources (changed as ``{program: (old, new)}``), golden."""
     folder.mkdir(parents=True, exist_ok=True)
     save(plan, folder / "tt.plan.json")
-    for program in ("reader", "compute", "writer"):
-        text = (DATA / "matmul" / f"{program}.cpp").read_text()
+    for program in PROGRAM_NAMES:
+        text = (DATA / plan.kernel / f"{program}.cpp").read_text()
         old, new = (changes or {}).get(program, ("", ""))
-        assert old in text
+        assert old in text, f"{program}.cpp has no '{old}' to change"
         (folder / f"{program}.cpp").write_text(text.replace(old, new) if old else text)
     if golden is not None:
         np.savez(folder / "golden.npz", **golden)
     return folder
 
 
-def _op(name: str, **args: object) -> model.Op:
+def _op(name: str, **args: model.Expr) -> model.Op:
     return model.Op(op=name, args=args, at=AT)
 
 
@@ -149,11 +229,11 @@ def _for(var: str, stop: str, *body: model.Statement) -> model.For:
     return model.For(var=var, start=0, stop=stop, step=1, body=body)
 
 
-def _times(left: object, right: object) -> model.BinaryOp:
+def _times(left: model.Expr, right: model.Expr) -> model.BinaryOp:
     return model.BinaryOp(operator="*", left=left, right=right)
 
 
-def _plus(left: object, right: object) -> model.BinaryOp:
+def _plus(left: model.Expr, right: model.Expr) -> model.BinaryOp:
     return model.BinaryOp(operator="+", left=left, right=right)
 
 
