@@ -32,8 +32,6 @@ Role: TypeAlias = Literal["input", "output"]
 Memory: TypeAlias = Literal["DRAM", "L1"]
 
 Operator: TypeAlias = Literal["+", "-", "*", "//", "%", "min", "max"]
-#: An integer, a variable in scope, or ``[operator, left, right]``. All values are unsigned 32-bit.
-Expr: TypeAlias = "int | str | BinaryOp"
 
 
 class _Node(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +44,11 @@ class BinaryOp(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     operator: Operator
     left: Expr
     right: Expr
+
+
+#: An integer, a variable in scope, or ``[operator, left, right]``. All values are unsigned 32-bit.
+#: (A union, not a string: what is inside a string inside ``dict[...]`` Python 3.10 cannot resolve.)
+Expr: TypeAlias = int | str | BinaryOp
 
 
 class For(_Node, frozen=True, tag_field="kind", tag="for"):
@@ -73,7 +76,7 @@ class Op(_Node, frozen=True, tag_field="kind", tag="op"):
     at: SourcePlace
 
 
-Statement: TypeAlias = "For | Let | Op"
+Statement: TypeAlias = For | Let | Op
 
 
 class Source(_Node, frozen=True):
