@@ -21,6 +21,17 @@ class Kind(Enum):
     CB = "circular buffer"
     TENSOR = "tensor"
     EXPR = "expression"
+    BROADCAST = "broadcast"
+    POOL = "pool"
+    REDUCE_DIM = "reduce dimension"
+
+
+#: The words that an argument may be, in the SDK's spelling.
+WORDS: dict[Kind, tuple[str, ...]] = {
+    Kind.BROADCAST: ("ROW", "COL", "SCALAR"),
+    Kind.POOL: ("SUM", "MAX"),
+    Kind.REDUCE_DIM: ("REDUCE_ROW", "REDUCE_COL", "REDUCE_SCALAR"),
+}
 
 
 DATA_MOVEMENT: tuple[ProgramName, ...] = ("reader", "writer")
@@ -47,6 +58,7 @@ def _op(name: str, programs: tuple[ProgramName, ...], **params: Kind) -> TileOp:
 
 
 _CB, _TENSOR, _EXPR = Kind.CB, Kind.TENSOR, Kind.EXPR
+_BCAST, _POOL, _DIM = Kind.BROADCAST, Kind.POOL, Kind.REDUCE_DIM
 
 _TABLE = (
     # Circular buffers: a producer reserves, fills and pushes pages; a consumer waits and pops.
@@ -59,6 +71,9 @@ _TABLE = (
     _op("read_barrier", ("reader",)),
     _op("write_page", ("writer",), tensor=_TENSOR, page=_EXPR, cb=_CB, slot=_EXPR),
     _op("write_barrier", ("writer",)),
+    # A page of one number, made in L1; `word` is the number, in the format of the buffer, as often as
+    # it fits into 32 bits.
+    _op("fill_page", ("reader",), cb=_CB, word=_EXPR),
     # DST: math acquires and commits a side, the packer waits for it and releases it.
     _op("tile_regs_acquire", COMPUTE),
     _op("tile_regs_commit", COMPUTE),
@@ -67,17 +82,53 @@ _TABLE = (
     # Set-up of unpacker, math and packer; one *_startup per program, before its first operation.
     _op("matmul_startup", COMPUTE, in0=_CB, in1=_CB, out=_CB),
     _op("compute_startup", COMPUTE, in0=_CB, in1=_CB, out=_CB),
-    _op("matmul_init", COMPUTE, in0=_CB, in1=_CB),
-    _op("add_init", COMPUTE, in0=_CB, in1=_CB),
-    _op("sub_init", COMPUTE, in0=_CB, in1=_CB),
-    _op("mul_init", COMPUTE, in0=_CB, in1=_CB),
+    _op("matmul_init", COMPUTE, in0=_CB, in1=_CB, transpose=_EXPR),
+    *(_op(f"{name}_init", COMPUTE, in0=_CB, in1=_CB) for name in ("add", "sub", "mul")),
+    *(
+        _op(f"{name}_bcast_init", COMPUTE, in0=_CB, in1=_CB, dim=_BCAST)
+        for name in ("add", "sub", "mul")
+    ),
+    *(_op(f"{name}_dst_init", COMPUTE, in0=_CB) for name in ("add", "sub", "rsub", "mul")),
     _op("copy_init", COMPUTE, in0=_CB),
-    # Math: `tile*` counts pages from the buffer's read pointer.
-    _op("matmul_tiles", COMPUTE, in0=_CB, in1=_CB, tile0=_EXPR, tile1=_EXPR, dst=_EXPR),
-    _op("add_tiles", COMPUTE, in0=_CB, in1=_CB, tile0=_EXPR, tile1=_EXPR, dst=_EXPR),
-    _op("sub_tiles", COMPUTE, in0=_CB, in1=_CB, tile0=_EXPR, tile1=_EXPR, dst=_EXPR),
-    _op("mul_tiles", COMPUTE, in0=_CB, in1=_CB, tile0=_EXPR, tile1=_EXPR, dst=_EXPR),
+    _op("transpose_init", COMPUTE, in0=_CB),
+    _op("reduce_init", COMPUTE, in0=_CB, in1=_CB, out=_CB, pool=_POOL, dim=_DIM),
+    _op("reduce_uninit", COMPUTE, in0=_CB),
+    # Math: `tile*` counts pages from the buffer's read pointer. `*_dst` takes one operand from the
+    # DST register that it writes; `rsub_dst` subtracts that register from the other operand.
+    *(
+        _op(f"{name}_tiles", COMPUTE, in0=_CB, in1=_CB, tile0=_EXPR, tile1=_EXPR, dst=_EXPR)
+        for name in ("matmul", "add", "sub", "mul")
+    ),
+    *(
+        _op(
+            f"{name}_bcast_tiles",
+            COMPUTE,
+            in0=_CB,
+            in1=_CB,
+            tile0=_EXPR,
+            tile1=_EXPR,
+            dst=_EXPR,
+            dim=_BCAST,
+        )
+        for name in ("add", "sub", "mul")
+    ),
+    *(
+        _op(f"{name}_dst_tiles", COMPUTE, in0=_CB, tile0=_EXPR, dst=_EXPR)
+        for name in ("add", "sub", "rsub", "mul")
+    ),
     _op("copy_tile", COMPUTE, in0=_CB, tile0=_EXPR, dst=_EXPR),
+    _op("transpose_tile", COMPUTE, in0=_CB, tile0=_EXPR, dst=_EXPR),
+    _op(
+        "reduce_tile",
+        COMPUTE,
+        in0=_CB,
+        in1=_CB,
+        tile0=_EXPR,
+        tile1=_EXPR,
+        dst=_EXPR,
+        pool=_POOL,
+        dim=_DIM,
+    ),
     _op("pack_tile", COMPUTE, dst=_EXPR, out=_CB, slot=_EXPR),
 )
 

@@ -200,7 +200,9 @@ class _Rendering:
             Kind.EXPR: cpp_expression,
         }
         kinds = dict(TILE_OPS[statement.op].params)
-        return {name: resolve[kinds[name]](value) for name, value in statement.args.items()}
+        return {
+            name: resolve.get(kinds[name], str)(value) for name, value in statement.args.items()
+        }
 
     def _headers(self, program: Program) -> list[str]:
         """The headers that the program's operations ask for; sorted."""

@@ -167,7 +167,7 @@ def _compile(opened: _OpenDevice, plan: Plan, sources: Path) -> None:
     ttnn = opened.ttnn
     tensors = {
         tensor.name: ttnn.empty(
-            list(tensor.shape),
+            list(tensor.device_shape),
             dtype=program.data_type(ttnn, tensor.layout.dtype),
             layout=ttnn.TILE_LAYOUT,
             device=opened.handle,
@@ -268,7 +268,7 @@ def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path) -> Any:
         for device_tensor in tensors.values():
             device_tensor.deallocate()
     outputs = tuple(
-        compare(t.name, after[t.name], arrays[f"out_{t.name}"], plan.tolerance)
+        compare(t.name, after[t.name].reshape(t.shape), arrays[f"out_{t.name}"], plan.tolerance)
         for t in plan.tensors
         if t.role == "output"
     )
@@ -321,9 +321,9 @@ def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
     name = FORMATS[tensor.layout.dtype].ttnn
     dtype = np.dtype(name) if name in _POISON else np.dtype(np.float32)
     if tensor.role == "input":
-        values = arrays[f"in_{tensor.name}"].astype(dtype)
+        values = arrays[f"in_{tensor.name}"].astype(dtype).reshape(tensor.device_shape)
     else:
-        values = np.full(tensor.shape, _POISON.get(name, np.nan), dtype)
+        values = np.full(tensor.device_shape, _POISON.get(name, np.nan), dtype)
     data_type = program.data_type(ttnn, tensor.layout.dtype)
     return ttnn.Tensor(values, data_type=data_type, layout=ttnn.TILE_LAYOUT)
 

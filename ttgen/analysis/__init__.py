@@ -1,7 +1,20 @@
 """What a PrimFunc computes: iteration axes, access maps and expression trees, by dataflow alone."""
 
 from ttgen.analysis.computation import Computation, analyse
-from ttgen.analysis.expr import Access, Binary, Const, Expr, Load
+from ttgen.analysis.expr import Access, Binary, Const, Expr, Load, Reduce, loads, reductions
 from ttgen.analysis.index import Axis, Dim
 
-__all__ = ["Access", "Axis", "Binary", "Computation", "Const", "Dim", "Expr", "Load", "analyse"]
+__all__ = [
+    "Access",
+    "Axis",
+    "Binary",
+    "Computation",
+    "Const",
+    "Dim",
+    "Expr",
+    "Load",
+    "Reduce",
+    "analyse",
+    "loads",
+    "reductions",
+]

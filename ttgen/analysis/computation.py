@@ -1,8 +1,9 @@
-"""From stores to meaning: which output, over which dimensions, reduced how, from which expression.
+"""From stores to meaning: the one expression that a kernel's output is.
 
-Nothing here looks at names. A computation is recognised by its shape: a store whose dimensions are
-all those of its loops is elementwise; a store that adds to itself over further loops, after a
-store of a constant, is a sum.
+Nothing here looks at names. A store is recognised by its shape: one whose dimensions are all those
+of its loops is elementwise; one that combines its target with a value over further loops, after a
+store of the neutral value, is a reduction. Intermediate buffers vanish: what they hold is put in
+the place of their loads, so a kernel of several blocks becomes one expression.
 """
 
 from __future__ import annotations
@@ -13,19 +14,33 @@ from dataclasses import dataclass
 import tvm
 from tvm import tirx
 
-from ttgen.analysis.expr import Access, Binary, Const, Expr, Load, access, expression, loads
+from ttgen.analysis.expr import (
+    Access,
+    Binary,
+    Const,
+    Expr,
+    Load,
+    Reduce,
+    access,
+    expression,
+    loads,
+    reductions,
+    renamed,
+    replaced,
+)
 from ttgen.analysis.index import Axis, Dim
 from ttgen.analysis.statements import Statement, statements
 from ttgen.errors import Location, LoweringError
 
+#: Reductions, and the values that they may start from: at most as much as any value there is.
+_NEUTRAL = {"add": lambda value: value == 0.0, "max": lambda value: value <= -3.0e38}
+
 
 @dataclass(frozen=True)
 class Computation:
-    """``output[...] = value``, or ``output[...] = init + sum(value)`` over the dims ``reduced``."""
+    """``output[...] = value``; ``at`` is the store's place."""
 
     output: Access
-    reduced: tuple[Dim, ...]
-    init: float | None
     value: Expr
     at: Location
 
@@ -63,22 +78,65 @@ def analyse(func: tirx.PrimFunc, at: Location) -> Computation:
     stores = [_resolve(statement) for statement in statements(func, at)]
     if not stores:
         raise LoweringError("the kernel stores nothing", at=at)
-    outputs = {store.target.buffer for store in stores}
+    definitions: dict[tvm.ir.Var, Computation] = {}
+    for group in _by_target(stores):
+        computation = _inlined(_combine(group), definitions)
+        definitions[computation.output.buffer] = computation
+    outputs = [definitions[buffer] for buffer in definitions if buffer in func.params]
+    if not outputs:
+        raise LoweringError("the kernel stores to no parameter", at=at)
     if len(outputs) > 1:
-        second = next(s for s in stores if s.target.buffer != stores[0].target.buffer)
         raise LoweringError(
-            f"a second output, '{second.target.buffer.name}': a kernel computes one tensor so far",
-            at=second.at,
+            f"a second output, '{outputs[1].output.buffer.name}': a kernel computes one tensor",
+            at=outputs[1].at,
         )
-    computation = _combine(stores)
-    _check_parameters(func, computation, at)
-    return computation
+    _check_parameters(func, outputs[0], at)
+    return outputs[0]
 
 
 def _resolve(statement: Statement) -> _Store:
     store, scope, at = statement.store, statement.scope, statement.at
     target = access(store.buffer, list(store.indices), scope, at)
     return _Store(statement, target, expression(store.value, scope, at))
+
+
+def _by_target(stores: list[_Store]) -> list[list[_Store]]:
+    """The stores of each buffer, in program order, which must not interleave with reads of it."""
+    groups: dict[tvm.ir.Var, list[_Store]] = {}
+    for store in stores:
+        groups.setdefault(store.target.buffer, []).append(store)
+    complete: set[tvm.ir.Var] = set()
+    current = stores[0].target.buffer
+    for store in stores:
+        if store.target.buffer is not current and not store.target.buffer.same_as(current):
+            complete.add(current)
+            current = store.target.buffer
+        if current in complete:
+            raise LoweringError(
+                f"{store.target} is stored again after another tensor was",
+                at=store.at,
+                hint="complete one tensor before the next",
+            )
+    return list(groups.values())
+
+
+def _inlined(computation: Computation, definitions: dict[tvm.ir.Var, Computation]) -> Computation:
+    """The computation with the meaning of earlier buffers in the place of their loads."""
+
+    def expand(load: Access) -> Expr:
+        earlier = definitions[load.buffer]
+        dims = dict(zip(earlier.output.dims, load.dims, strict=True))
+        return renamed(earlier.value, {a: b for a, b in dims.items() if a.axes})
+
+    value = replaced(computation.value, {buffer: expand for buffer in definitions})
+    for outer in reductions(value):
+        if any(True for _ in reductions(outer.value)):
+            raise LoweringError(
+                "a reduction of a reduction does not lower yet",
+                at=computation.at,
+                hint="write the inner result to a tensor of its own, in another kernel",
+            )
+    return Computation(computation.output, value, computation.at)
 
 
 def _combine(stores: list[_Store]) -> Computation:
@@ -103,12 +161,13 @@ def _elementwise(store: _Store) -> Computation:
             at=store.at,
             hint="a sum adds to the target after setting it to 0",
         )
-    return Computation(store.target, (), None, store.value, store.at)
+    return Computation(store.target, store.value, store.at)
 
 
 def _reduction(first: _Store, init: Const, update: _Store) -> Computation:
-    added = _added(update)
+    op, added = _update(update)
     _check_not_read(added, update)
+    _check_start(op, init, first)
     reduced_axes = update.free_axes()
     again = set(first.statement.axes) & reduced_axes
     if again:
@@ -127,27 +186,39 @@ def _reduction(first: _Store, init: Const, update: _Store) -> Computation:
         for dim in dict.fromkeys(d for operand in loads(added) for d in operand.dims)
         if dim not in update.target.dims and dim.axes
     )
-    if {axis for dim in reduced for axis in dim.axes} != reduced_axes:
+    if _dims_axes(reduced) != reduced_axes:
         raise LoweringError(
             f"loops {_names(reduced_axes)} are split differently in different accesses",
             at=update.at,
         )
-    return Computation(update.target, reduced, init.value, added, update.at)
+    return Computation(update.target, Reduce(op, reduced, added, update.at), update.at)
 
 
-def _added(update: _Store) -> Expr:
-    """X in ``target = target + X``."""
+def _update(update: _Store) -> tuple[str, Expr]:
+    """The operation and X in ``target = op(target, X)``."""
     match update.value:
-        case Binary(op="add", a=Load(access=target), b=other) if target == update.target:
-            return other
-        case Binary(op="add", a=other, b=Load(access=target)) if target == update.target:
-            return other
+        case Binary(op=op, a=Load(access=target), b=other) if target == update.target:
+            pass
+        case Binary(op=op, a=other, b=Load(access=target)) if target == update.target:
+            pass
         case _:
-            raise LoweringError(
-                f"{update.target} is stored twice, and the second store is not a sum into it",
-                at=update.at,
-                hint="a reduction is written target = target + value",
-            )
+            op, other = "", update.value
+    if op not in _NEUTRAL:
+        raise LoweringError(
+            f"{update.target} is stored twice, and the second store is no reduction into it",
+            at=update.at,
+            hint="a reduction is written target = target + value, or target = max(target, value)",
+        )
+    return op, other
+
+
+def _check_start(op: str, init: Const, first: _Store) -> None:
+    if not _NEUTRAL[op](init.value):
+        wanted = {"add": "0", "max": "the smallest number of its type"}[op]
+        raise LoweringError(
+            f"the reduction of {first.target} starts from {init}; it must start from {wanted}",
+            at=first.at,
+        )
 
 
 def _check_not_read(value: Expr, store: _Store) -> None:
@@ -168,10 +239,17 @@ def _check_parameters(func: tirx.PrimFunc, computation: Computation, at: Locatio
             )
         if param not in used:
             raise LoweringError(f"parameter '{param.name}' is never used", at=at)
+    for buffer in used:
+        if buffer not in func.params:
+            raise LoweringError(f"'{buffer.name}' is read before it is stored", at=at)
 
 
 def _axes(accesses: Iterable[Access]) -> set[Axis]:
-    return {axis for access in accesses for dim in access.dims for axis in dim.axes}
+    return {axis for access in accesses for axis in _dims_axes(access.dims)}
+
+
+def _dims_axes(dims: Iterable[Dim]) -> set[Axis]:
+    return {axis for dim in dims for axis in dim.axes}
 
 
 def _names(axes: Iterable[Axis]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import tvm
@@ -11,6 +11,8 @@ from tvm.ir import prim
 
 from ttgen.analysis.index import Dim, Scope, affine, dimension
 from ttgen.errors import Location, LoweringError
+
+_NOWHERE = Location("")
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,42 @@ class Const:
 
 @dataclass(frozen=True)
 class Binary:
-    """``op`` is one of the values of :data:`_BINARY`."""
+    """``op`` is one of the values of :data:`_BINARY`; ``at`` is where it stands in the source."""
 
     op: str
     a: Expr
     b: Expr
+    at: Location = field(default=_NOWHERE, compare=False)
 
     def __str__(self) -> str:
         return f"{self.op}({self.a}, {self.b})"
 
 
-Expr: TypeAlias = "Load | Const | Binary"
+@dataclass(frozen=True)
+class Reduce:
+    """``op`` (add or max) of ``value`` over ``dims``, starting from nothing."""
+
+    op: str
+    dims: tuple[Dim, ...]
+    value: Expr
+    at: Location = field(default=_NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.op} over {', '.join(dim.name for dim in self.dims)} of {self.value}"
+
+
+Expr: TypeAlias = "Load | Const | Binary | Reduce"
 
 #: TVM's expression nodes that have a meaning here. A new operation is a row, and its lowering.
-_BINARY = {prim.Add: "add", prim.Sub: "sub", prim.Mul: "mul"}
+_BINARY = {prim.Add: "add", prim.Sub: "sub", prim.Mul: "mul", prim.Max: "max"}
+#: The meaning of a binary operation on numbers, for folding constants.
+_FOLD: dict[str, Callable[[float, float], float]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "max": max,
+}
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def loads(expr: Expr) -> Iterator[Access]:
@@ -70,8 +94,56 @@ def loads(expr: Expr) -> Iterator[Access]:
         case Binary(a=a, b=b):
             yield from loads(a)
             yield from loads(b)
+        case Reduce(value=value):
+            yield from loads(value)
         case Const():
             pass
+
+
+def reductions(expr: Expr) -> Iterator[Reduce]:
+    """Every reduction in ``expr``, outer ones first."""
+    match expr:
+        case Binary(a=a, b=b):
+            yield from reductions(a)
+            yield from reductions(b)
+        case Reduce(value=value):
+            yield expr
+            yield from reductions(value)
+        case Load() | Const():
+            pass
+
+
+def replaced(expr: Expr, values: Mapping[tvm.ir.Var, Callable[[Access], Expr]]) -> Expr:
+    """``expr`` with the loads of some buffers replaced by expressions."""
+    match expr:
+        case Load(access=access) if access.buffer in values:
+            return values[access.buffer](access)
+        case Binary(op=op, a=a, b=b, at=at):
+            return binary(op, replaced(a, values), replaced(b, values), at)
+        case Reduce(op=op, dims=dims, value=value, at=at):
+            return Reduce(op, dims, replaced(value, values), at)
+        case _:
+            return expr
+
+
+def renamed(expr: Expr, dims: Mapping[Dim, Dim]) -> Expr:
+    """``expr`` over other dimensions."""
+    match expr:
+        case Load(access=access):
+            return Load(Access(access.buffer, tuple(dims.get(d, d) for d in access.dims)))
+        case Binary(op=op, a=a, b=b, at=at):
+            return Binary(op, renamed(a, dims), renamed(b, dims), at)
+        case Reduce(op=op, dims=own, value=value, at=at):
+            return Reduce(op, own, renamed(value, dims), at)
+        case Const():
+            return expr
+
+
+def binary(op: str, a: Expr, b: Expr, at: Location) -> Expr:
+    """The operation, computed here if both operands are numbers."""
+    if isinstance(a, Const) and isinstance(b, Const):
+        return Const(_FOLD[op](a.value, b.value))
+    return Binary(op, a, b, at)
 
 
 def access(buffer: tvm.ir.Var, indices: list[prim.Expr], scope: Scope, at: Location) -> Access:
@@ -103,21 +175,30 @@ def static_extent(extent: prim.Expr, buffer: tvm.ir.Var, at: Location) -> int:
 
 
 def expression(value: prim.Expr, scope: Scope, at: Location) -> Expr:
-    """``value`` as an expression tree; LoweringError names the first node that has no meaning."""
+    """``value`` as an expression tree; LoweringError names the first node that has no meaning.
+
+    Casts between float types vanish: tiles have the formats of the tensors and buffers that they
+    pass through, and the golden values are computed in float32 throughout.
+    """
     match value:
         case tvm.ir.TensorLoad():
             return Load(access(value.source, list(value.indices), scope, at))
         case prim.FloatImm() | prim.IntImm():
             return Const(float(value.value))
+        case prim.Cast() if {str(value.ty.dtype), str(value.value.ty.dtype)} <= set(_FLOATS):
+            return expression(value.value, scope, at)
+        case prim.Div() if isinstance(value.b, prim.FloatImm) and float(value.b.value) != 0:
+            factor = Const(1.0 / float(value.b.value))
+            return binary("mul", expression(value.a, scope, at), factor, at)
         case _ if type(value) in _BINARY:
-            operands = (expression(operand, scope, at) for operand in (value.a, value.b))
-            return Binary(_BINARY[type(value)], *operands)
+            a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
+            return binary(_BINARY[type(value)], a, b, at)
         case _:
             known = ", ".join(sorted(_BINARY.values()))
             raise LoweringError(
                 f"'{_shorten(value)}' is not supported",
                 at=at,
-                hint=f"operations that lower today: {known}",
+                hint=f"operations that lower today: {known}, division by a number, float casts",
             )
 
 

@@ -85,6 +85,11 @@ class _Walker:
             else:
                 yield from self.walk(part, context)
 
+    @walk.register(tirx.AllocBuffer)
+    @walk.register(tirx.DeclBuffer)
+    def _(self, node: Any, context: _Context) -> Iterator[Statement]:
+        yield from ()
+
     @walk.register
     def _(self, node: tirx.For, context: _Context) -> Iterator[Statement]:
         context = context.near(node)
@@ -112,11 +117,6 @@ class _Walker:
         block = node.block
         if block.match_buffers:
             raise LoweringError("match_buffer in a block is not supported", at=context.at)
-        if block.alloc_buffers:
-            name = block.alloc_buffers[0].name
-            raise LoweringError(
-                f"the intermediate buffer '{name}' is not supported yet", at=context.at
-            )
         reduced: set[Axis] = set()
         for iter_var, bound_to in zip(block.iter_vars, node.iter_values, strict=True):
             value = affine(bound_to, context.scope, context.at)

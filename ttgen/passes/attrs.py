@@ -20,6 +20,7 @@ BUFFER_PREFIX = "tt.buffer."
 CB_DESC = "tt.cb_desc"
 COMPUTE_CONFIG = "tt.compute_config"
 CONSTANTS = "tt.constants"
+CONST_TILES = "tt.const_tiles"
 CORE_GRID = "tt.core_grid"
 CORE_RANGES = "tt.core_ranges"
 LAYOUT_DESC = "tt.layout_desc"
@@ -36,6 +37,7 @@ REGISTRY: dict[str, str] = {
     CB_DESC: "per circular buffer, in index order: name, tensor, role, dtype, page_bytes, pages",
     COMPUTE_CONFIG: "fidelity, fp32_dest_acc, math_approx, dst_full_sync",
     CONSTANTS: "name and value of each compile-time constant that the function takes",
+    CONST_TILES: "number that each constant tile holds",
     CORE_GRID: "logical grid of cores: columns, rows",
     CORE_RANGES: "rectangles of cores: x, y, width, height",
     LAYOUT_DESC: "per tensor: canonical layout with shape, padded shape and page size",
@@ -54,6 +56,7 @@ _NEEDED_FROM = {
     PARTITION: "TTTilesToCoreMap",
     WORK_PARTITION: "TTTilesToCoreMap",
     CONSTANTS: "LowerTTTileIntrinsics",
+    CONST_TILES: "LowerTTTileIntrinsics",
     COMPUTE_CONFIG: "LowerTTTileIntrinsics",
 }
 

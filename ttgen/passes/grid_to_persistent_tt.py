@@ -5,13 +5,16 @@ and the writer takes the results back. Each loops over its core's share of the o
 moves tiles in *blocks*: one barrier, one push and one pop for several tiles. A block is always
 pushed whole, even where its last tiles are not filled, so that blocks never straddle the end of a
 circular buffer.
+
+:mod:`.stages` takes the lowered function apart; here its stages become programs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import tvm
 import tvm_ffi
@@ -22,11 +25,14 @@ from tvm.tirx.stmt import Bind
 
 from ttgen.arch import architecture
 from ttgen.errors import LoweringError
+from ttgen.formats import FORMATS
 from ttgen.ops import PROGRAM_NAMES, TILE_OPS, ProgramName
 from ttgen.partition import TILE_ORDERS
 from ttgen.passes import attrs, intrin
 from ttgen.passes.base import TTPass
-from ttgen.passes.lower_tt_tile_intrinsics import PARALLEL, REDUCE
+from ttgen.passes.stages import Nest, Operand, Stage, Step, parse
+
+Body: TypeAlias = list[tirx.Stmt]
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class GridToPersistentTT(TTPass):
 
     def transform(self, module: IRModule) -> IRModule:
         """Split every PrimFunc; LoweringError at a body that is not tile loops."""
+        if self.block_tiles < 1 or self.buffering < 1:
+            raise LoweringError("block_tiles and buffering are at least 1")
         result: dict[str, PrimFunc] = {}
         for var, func in module.functions.items():
             if not isinstance(func, PrimFunc):
@@ -55,15 +63,13 @@ class GridToPersistentTT(TTPass):
         return IRModule(result)
 
     def _split(self, func: PrimFunc) -> dict[ProgramName, PrimFunc]:
-        if self.block_tiles < 1 or self.buffering < 1:
-            raise LoweringError("block_tiles and buffering are at least 1")
-        nest = _parse(func)
+        nest = parse(func)
         blocks = self._blocks(func, nest)
         buffers = _circular_buffers(func, nest, blocks)
         _check_l1(func, buffers)
-        emitter = _Emitter(nest, blocks, attrs.require(func, attrs.PARTITION, self.name))
+        emitter = _Emitter(nest, blocks, buffers, attrs.require(func, attrs.PARTITION, self.name))
         arguments = [emitter.start, emitter.count]
-        bodies: dict[ProgramName, list[tirx.Stmt]] = {
+        bodies: dict[ProgramName, Body] = {
             "reader": emitter.reader(),
             "compute": emitter.compute(),
             "writer": emitter.writer(),
@@ -73,191 +79,342 @@ class GridToPersistentTT(TTPass):
             for program in PROGRAM_NAMES
         }
 
-    def _blocks(self, func: PrimFunc, nest: _Nest) -> _Blocks:
+    def _blocks(self, func: PrimFunc, nest: Nest) -> _Blocks:
         config = attrs.require(func, attrs.COMPUTE_CONFIG, self.name)
         work = attrs.require(func, attrs.WORK_PARTITION, self.name)
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
+        constants = attrs.require(func, attrs.CONSTANTS, self.name)
+        dst = arch.dst_tiles(
+            fp32_dest_acc=config["fp32_dest_acc"], dst_full_sync=config["dst_full_sync"]
+        )
         counts = {count for *_, count in work if count}
         limit = min(self.block_tiles, max(counts))
-        if nest.reduced is None:  # a block of results is in DST at once
-            limit = min(limit, arch.dst_tiles(**_dst_config(config)))
-        inner = _divisor_or_limit(attrs.require(func, attrs.PARTITION, self.name)["len_k"], self)
+        if any(not stage.loops for stage in nest.stages):  # a block of results is in DST at once
+            limit = min(limit, dst)
+        has_map = any(stage.is_map for stage in nest.stages)
+        if has_map:  # temporary tiles of one output tile at a time
+            limit = 1
+        inner = {}
+        for stage in nest.stages:
+            if stage.loops:
+                extent = constants[stage.loops[-1].extent.name]
+                cap = min(self.block_tiles, dst) if has_map else self.block_tiles
+                inner[stage.loops[-1].loop_var.name] = _divisor_or_limit(extent, cap)
         return _Blocks(
             output=limit,
             output_is_even=all(count % limit == 0 for count in counts),
-            inner=inner if nest.reduced is not None else limit,
+            inner=inner,
+            inner_extent={
+                stage.loops[-1].loop_var.name: constants[stage.loops[-1].extent.name]
+                for stage in nest.stages
+                if stage.loops
+            },
             buffering=self.buffering,
         )
 
 
-def _dst_config(config: dict[str, Any]) -> dict[str, bool]:
-    return {key: config[key] for key in ("fp32_dest_acc", "dst_full_sync")}
-
-
-def _divisor_or_limit(extent: int, options: GridToPersistentTT) -> int:
-    """Tiles of a block along the reduction: a divisor of ``extent`` if one is near the limit.
+def _divisor_or_limit(extent: int, limit: int) -> int:
+    """Tiles of a block along a loop: a divisor of ``extent`` if one is near the limit.
 
     A divisor makes every block full; where the best one is under half of the limit, a partly
     filled last block costs less than small blocks do.
     """
-    limit = min(options.block_tiles, extent)
+    limit = min(limit, extent)
     best = max(size for size in range(1, limit + 1) if extent % size == 0)
     return best if 2 * best >= limit else limit
 
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Tiles per block: of the output, and of each operand; ``*_is_even`` if all blocks are full."""
+    """Tiles per block: of the output, and along each loop over inner tiles, by its variable."""
 
     output: int
     output_is_even: bool
-    inner: int
+    inner: dict[str, int]
+    inner_extent: dict[str, int]
     buffering: int
 
-
-@dataclass(frozen=True)
-class _Operand:
-    """A tile that the mathematics reads: page ``page`` of ``tensor``, through ``buffer``."""
-
-    tensor: tvm.ir.Var
-    page: prim.Expr
-    buffer: str
-
-
-@dataclass(frozen=True)
-class _Nest:
-    """The tile loops of a lowered function, taken apart."""
-
-    rows: tirx.For
-    columns: tirx.For
-    reduced: tirx.For | None
-    math: intrin.TileMath
-    operands: tuple[_Operand, ...]
-    output: _Operand
-    span: Any
-
-    def sources(self) -> list[_Operand]:
-        """The operands, one per circular buffer: a tile that is used twice is read once."""
-        return list({operand.buffer: operand for operand in self.operands}.values())
-
-
-def _parse(func: PrimFunc) -> _Nest:
-    rows = _expect_loop(func, func.body, PARALLEL)
-    columns = _expect_loop(func, rows.body, PARALLEL)
-    if not isinstance(columns.body, tirx.SeqStmt) or len(columns.body.seq) != 2:
-        raise _unexpected(func, columns.body, "one tile operation and its tt.pack")
-    first, last = columns.body.seq
-    reduced = first if isinstance(first, tirx.For) else None
-    if reduced is not None:
-        _expect_loop(func, reduced, REDUCE)
-    math_name, (_, *operands) = _expect_call(func, reduced.body if reduced else first)
-    pack_name, (_, output, page) = _expect_call(func, last)
-    math = intrin.TILE_MATH.get(math_name)
-    if math is None or len(operands) != 2 * math.operands:
-        raise _unexpected(func, first, f"one of tt.{', tt.'.join(intrin.TILE_MATH)}")
-    if pack_name != intrin.PACK:
-        raise _unexpected(func, last, "tt.pack")
-    named = _named_operands(list(zip(operands[::2], operands[1::2], strict=True)), output)
-    result = _Operand(output, page, output.name)
-    return _Nest(rows, columns, reduced, math, named, result, last.span)
-
-
-def _named_operands(
-    pairs: list[tuple[tvm.ir.Var, prim.Expr]], output: tvm.ir.Var
-) -> tuple[_Operand, ...]:
-    """One circular buffer per distinct tile; a tensor read at two places has two of them."""
-    named: list[_Operand] = []
-    for tensor, page in pairs:
-        same = [o for o in named if o.tensor.same_as(tensor)]
-        equal = [o for o in same if tvm_ffi.structural_equal(o.page, page)]
-        fresh = f"{tensor.name}_{len(same) + 1}" if same else tensor.name
-        named.append(_Operand(tensor, page, equal[0].buffer if equal else fresh))
-    return tuple(named)
-
-
-def _expect_loop(func: PrimFunc, node: tirx.Stmt, kind: dict[str, str]) -> tirx.For:
-    if isinstance(node, tirx.For) and attrs.plain(node.annotations) == kind:
-        return node
-    raise _unexpected(func, node, f"a loop annotated {kind}")
-
-
-def _expect_call(func: PrimFunc, node: tirx.Stmt) -> tuple[str, list[Any]]:
-    if isinstance(node, tirx.Evaluate) and isinstance(node.value, tvm.ir.Call):
-        name = node.value.op.name
-        if name.startswith("tt."):
-            return name.removeprefix("tt."), list(node.value.args)
-    raise _unexpected(func, node, "a tt.* operation")
-
-
-def _unexpected(func: PrimFunc, node: Any, wanted: str) -> LoweringError:
-    found = str(node).strip().splitlines()[-1] if node is not None else "nothing"
-    return LoweringError(
-        f"GridToPersistentTT wants {wanted}, found '{found}'",
-        at=attrs.kernel_place(func),
-        hint="run LowerTTTileIntrinsics first",
-    )
+    def of(self, stage: Stage, operand: Operand) -> int:
+        """Tiles of ``operand`` that move at a time."""
+        if stage.loops and operand.moves_with(stage.loops):
+            return self.inner[stage.loops[-1].loop_var.name]
+        return self.output
 
 
 @dataclass
 class _Emitter:
     """Builds the bodies of the three programs."""
 
-    nest: _Nest
+    nest: Nest
     blocks: _Blocks
+    buffers: list[dict[str, Any]]
     partition: dict[str, Any]
     start: tvm.ir.Var = field(default_factory=lambda: tirx.Var("start", "int32"))
     count: tvm.ir.Var = field(default_factory=lambda: tirx.Var("count", "int32"))
 
-    def reader(self) -> list[tirx.Stmt]:
+    # Reader -----------------------------------------------------------------------------------
+
+    def reader(self) -> Body:
         """DRAM to circular buffers, in the order in which the compute program uses tiles."""
-        if self.nest.reduced is None:
-            return [self._output_blocks(self.start, self._read_block)]
-        tile = tirx.Var("tile", "int32")
-        inner = self._inner_blocks(lambda block, tiles: self._read_inner(tile, block, tiles))
-        body = [*self._coordinates(tile, [o.page for o in self.nest.sources()]), inner]
-        return [_for(tile, self.start, self.count, body)]
+        fills = [part for constant in self.nest.constants for part in self._fill(constant)]
+        flat = self._flat_stage()
+        if flat is not None:  # one reduction and nothing else: no blocks of output tiles needed
+            tile = tirx.Var("tile", "int32")
+            return [*fills, _for(tile, self.start, self.count, self._read_inner(flat, tile))]
+        return [*fills, self._output_blocks(self.start, self._read_stages)]
 
-    def compute(self) -> list[tirx.Stmt]:
-        """Circular buffers through DST to the output's circular buffer."""
-        math, buffers = self.nest.math, [operand.buffer for operand in self.nest.operands]
-        pair = buffers if len(buffers) == 2 else buffers * 2
-        set_up = [
-            self._op(math.startup, *pair, self.nest.output.buffer),
-            self._op(math.init, *buffers),
+    def _flat_stage(self) -> Stage | None:
+        streaming = [stage for stage in self.nest.stages if self._streams(stage)]
+        if len(streaming) != 1 or not streaming[0].loops:
+            return None
+        stage = streaming[0]
+        moving = all(operand.moves_with(stage.loops) for operand in self._streams(stage))
+        return stage if moving else None
+
+    def _fill(self, constant: Operand) -> Body:
+        (desc,) = [desc for desc in self.buffers if desc["name"] == constant.buffer]
+        word = _word(self.nest.const_tiles[constant.buffer], desc["dtype"])
+        return [
+            self._op("cb_reserve_back", constant.buffer, 1),
+            self._op("fill_page", constant.buffer, prim.IntImm("int32", _signed(word))),
+            self._op("cb_push_back", constant.buffer, 1),
         ]
-        block = self._compute_block if self.nest.reduced is None else self._compute_sums
-        return [*set_up, self._output_blocks(prim.IntImm("int32", 0), block)]
 
-    def writer(self) -> list[tirx.Stmt]:
+    def _read_stages(self, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        return [
+            part for stage in self.nest.stages for part in self._read_stage(stage, block, tiles)
+        ]
+
+    def _read_stage(self, stage: Stage, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        still = [o for o in self._streams(stage) if not o.moves_with(stage.loops)]
+        moving = [o for o in self._streams(stage) if o.moves_with(stage.loops)]
+        body: Body = []
+        if still:
+            body += self._reading(
+                still, self.blocks.output, _slots(tiles, self._reads(still, block))
+            )
+        if moving:
+            read = _slots(tiles, lambda slot: self._read_inner_at(stage, moving, block + slot))
+            body.append(read)
+        return body
+
+    def _reads(self, operands: list[Operand], block: tvm.ir.Var) -> Callable[[Any], Body]:
+        def read(slot: prim.Expr) -> Body:
+            body: Body = []
+            for operand in operands:
+                body += self._at_tile(
+                    block + slot, operand, lambda page, o=operand: self._read(o, page, slot)
+                )
+            return body
+
+        return read
+
+    def _read_inner_at(self, stage: Stage, operands: list[Operand], tile: prim.Expr) -> Body:
+        number = tirx.Var("tile", "int32")
+        return [Bind(number, tile), *self._read_inner(stage, number, operands)]
+
+    def _read_inner(
+        self, stage: Stage, tile: tvm.ir.Var, operands: list[Operand] | None = None
+    ) -> Body:
+        """The blocks along the loops of a stage, for one output tile."""
+        moving = operands if operands is not None else self._streams(stage)
+        size = self.blocks.inner[stage.loops[-1].loop_var.name]
+
+        bindings, fresh = self._coordinates(tile, [operand.page for operand in moving])
+
+        def block_of(block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+            def read(slot: prim.Expr) -> Body:
+                at = {**fresh, stage.loops[-1].loop_var: block + slot}
+                return [self._read(o, _substitute(o.page, at), slot) for o in moving]
+
+            return self._reading(moving, size, _slots(tiles, read))
+
+        return [*bindings, self._inner_loops(stage, block_of)]
+
+    def _reading(self, operands: Sequence[Operand], size: int, reads: tirx.Stmt) -> Body:
+        return [
+            *(self._op("cb_reserve_back", operand.buffer, size) for operand in operands),
+            reads,
+            self._op("read_barrier"),
+            *(self._op("cb_push_back", operand.buffer, size) for operand in operands),
+        ]
+
+    def _read(self, operand: Operand, page: prim.Expr, slot: prim.Expr) -> tirx.Stmt:
+        return self._op("read_page", operand.tensor, page, operand.buffer, slot)
+
+    def _streams(self, stage: Stage) -> list[Operand]:
+        """The operands of a stage that come from DRAM, one per circular buffer."""
+        found = {o.buffer: o for step in stage.steps for o in step.operands if o.kind == "tensor"}
+        return list(found.values())
+
+    # Compute ----------------------------------------------------------------------------------
+
+    def compute(self) -> Body:
+        """Circular buffers through DST to circular buffers, stage by stage."""
+        steps = [step for stage in self.nest.stages for step in stage.steps]
+        first = steps[0]
+        buffers = [operand.buffer for operand in first.operands]
+        pair = buffers if len(buffers) == 2 else buffers * 2
+        set_up = [self._op(first.math.startup, *pair, self.nest.stages[0].target.buffer)]
+        if len(steps) == 1:
+            set_up += self._init(first, self.nest.stages[0])
+        constants = [constant.buffer for constant in self.nest.constants]
+        return [
+            *set_up,
+            *(self._op("cb_wait_front", name, 1) for name in constants),
+            self._output_blocks(prim.IntImm("int32", 0), self._compute_stages),
+            *(self._op("cb_pop_front", name, 1) for name in constants),
+        ]
+
+    def _compute_stages(self, _: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        body: Body = []
+        for stage in self.nest.stages:
+            if stage.is_map:
+                body += self._compute_map(stage)
+            elif stage.loops:
+                body += self._compute_reduction(stage, tiles)
+            else:
+                body += self._compute_block(stage, tiles)
+        return body
+
+    def _compute_block(self, stage: Stage, tiles: prim.Expr) -> Body:
+        """A block of independent results: all of it in DST at once."""
+        moved = self._moved(stage)
+        size = self.blocks.output
+        return [
+            *(self._op("cb_wait_front", operand.buffer, size) for operand in moved),
+            self._op("tile_regs_acquire"),
+            *self._steps(stage, stage.steps, tiles),
+            self._op("tile_regs_commit"),
+            *(self._op("cb_pop_front", operand.buffer, size) for operand in moved),
+            self._op("cb_reserve_back", stage.target.buffer, size),
+            self._op("tile_regs_wait"),
+            _slots(tiles, lambda slot: [self._pack(stage, slot, slot)]),
+            self._op("tile_regs_release"),
+            self._op("cb_push_back", stage.target.buffer, size),
+        ]
+
+    def _compute_map(self, stage: Stage) -> Body:
+        """Temporary tiles along a loop, in blocks that fit DST; one output tile at a time."""
+        still = [o for o in self._moved(stage) if not o.moves_with(stage.loops)]
+        moving = [o for o in self._moved(stage) if o.moves_with(stage.loops)]
+        size = self.blocks.inner[stage.loops[-1].loop_var.name]
+
+        def one_block(_: tvm.ir.Var, tiles: prim.Expr) -> Body:
+            return [
+                *(self._op("cb_wait_front", operand.buffer, size) for operand in moving),
+                self._op("tile_regs_acquire"),
+                *self._steps(stage, stage.steps, tiles),
+                self._op("tile_regs_commit"),
+                *(self._op("cb_pop_front", operand.buffer, size) for operand in moving),
+                self._op("cb_reserve_back", stage.target.buffer, size),
+                self._op("tile_regs_wait"),
+                _slots(tiles, lambda s: [self._pack(stage, s, s)]),
+                self._op("tile_regs_release"),
+                self._op("cb_push_back", stage.target.buffer, size),
+            ]
+
+        return [
+            *(self._op("cb_wait_front", operand.buffer, 1) for operand in still),
+            self._inner_loops(stage, one_block),
+            *(self._op("cb_pop_front", operand.buffer, 1) for operand in still),
+        ]
+
+    def _compute_reduction(self, stage: Stage, tiles: prim.Expr) -> Body:
+        """A block of reductions, one after the other: each stays in DST until it is complete."""
+        reducing, *rest = stage.steps
+        moving = [o for o in self._moved(stage) if o.moves_with(stage.loops)]
+        still = [o for o in self._moved(stage) if not o.moves_with(stage.loops)]
+        size = self.blocks.inner[stage.loops[-1].loop_var.name]
+        several = sum(len(s.steps) for s in self.nest.stages) > 1
+
+        def add_up(_: tvm.ir.Var, inner: prim.Expr) -> Body:
+            return [
+                *(self._op("cb_wait_front", operand.buffer, size) for operand in moving),
+                _slots(inner, lambda slot: [self._math(stage, reducing, slot, 0)], "inner"),
+                *(self._op("cb_pop_front", operand.buffer, size) for operand in moving),
+            ]
+
+        def one(slot: prim.Expr) -> Body:
+            return [
+                *(self._init(reducing, stage) if several else []),
+                self._op("tile_regs_acquire"),
+                self._inner_loops(stage, add_up),
+                *(
+                    part
+                    for step in rest
+                    for part in [*self._init(step, stage), self._math(stage, step, slot, 0)]
+                ),
+                self._op("tile_regs_commit"),
+                self._op("tile_regs_wait"),
+                self._pack(stage, 0, slot),
+                self._op("tile_regs_release"),
+                *self._uninit(reducing),
+            ]
+
+        output = self.blocks.output
+        return [
+            *(self._op("cb_wait_front", operand.buffer, output) for operand in still),
+            self._op("cb_reserve_back", stage.target.buffer, output),
+            _slots(tiles, one),
+            self._op("cb_push_back", stage.target.buffer, output),
+            *(self._op("cb_pop_front", operand.buffer, output) for operand in still),
+        ]
+
+    def _steps(self, stage: Stage, steps: Sequence[Step], tiles: prim.Expr) -> Body:
+        """The operations of a stage, each on every tile of the block."""
+        several = sum(len(s.steps) for s in self.nest.stages) > 1
+        body: Body = []
+        for step in steps:
+            if several:
+                body += self._init(step, stage)
+            body.append(
+                _slots(tiles, lambda slot, step=step: [self._math(stage, step, slot, slot)])
+            )
+        return body
+
+    def _moved(self, stage: Stage) -> list[Operand]:
+        """The operands that are waited for and popped: all but constant tiles."""
+        found = {o.buffer: o for step in stage.steps for o in step.operands}
+        return [operand for operand in found.values() if operand.kind != "constant"]
+
+    def _init(self, step: Step, stage: Stage) -> Body:
+        available = {**step.arguments(), "out": stage.target.buffer}
+        names = [name for name, _ in TILE_OPS[step.math.init].params]
+        return [self._op(step.math.init, *(available[name] for name in names))]
+
+    def _uninit(self, step: Step) -> Body:
+        if step.math.uninit is None:
+            return []
+        names = [name for name, _ in TILE_OPS[step.math.uninit].params]
+        return [self._op(step.math.uninit, *(step.arguments()[name] for name in names))]
+
+    def _math(self, stage: Stage, step: Step, slot: Any, dst: Any) -> tirx.Stmt:
+        available = {**step.arguments(), "dst": dst}
+        for number, operand in enumerate(step.operands):
+            is_inner = bool(stage.loops) and operand.moves_with(stage.loops)
+            still = bool(stage.loops) and stage.is_map and not is_inner
+            available[f"tile{number}"] = 0 if operand.kind == "constant" or still else slot
+        names = [name for name, _ in TILE_OPS[step.math.device].params]
+        return self._op(step.math.device, *(available[name] for name in names))
+
+    def _pack(self, stage: Stage, dst: Any, slot: Any) -> tirx.Stmt:
+        return self._op("pack_tile", dst, stage.target.buffer, slot)
+
+    # Writer -----------------------------------------------------------------------------------
+
+    def writer(self) -> Body:
         """The output's circular buffer to DRAM."""
         return [self._output_blocks(self.start, self._write_block)]
 
-    # Blocks of output tiles -------------------------------------------------------------------
-
-    def _output_blocks(self, start: prim.Expr, body: Any) -> tirx.Stmt:
-        """``for block in range(start, start + count, step)``, with the tiles that it holds."""
-        block, size = tirx.Var("block", "int32"), self.blocks.output
-        tiles, binding = _tiles(size, start + self.count - block, self.blocks.output_is_even)
-        return _for(block, start, self.count, [*binding, *body(block, tiles)], step=size)
-
-    def _read_block(self, block: tvm.ir.Var, tiles: prim.Expr) -> list[tirx.Stmt]:
-        def read(slot: tvm.ir.Var) -> list[tirx.Stmt]:
-            return [
-                statement
-                for source in self.nest.sources()
-                for statement in self._at_tile(block + slot, source.page, self._read(source, slot))
-            ]
-
-        return self._reading(_slots(tiles, read))
-
-    def _write_block(self, block: tvm.ir.Var, tiles: prim.Expr) -> list[tirx.Stmt]:
+    def _write_block(self, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         output, size = self.nest.output, self.blocks.output
 
-        def write(slot: tvm.ir.Var) -> list[tirx.Stmt]:
+        def write(slot: prim.Expr) -> Body:
             def emit(page: prim.Expr) -> tirx.Stmt:
                 return self._op("write_page", output.tensor, page, output.buffer, slot)
 
-            return self._at_tile(block + slot, output.page, emit)
+            return self._at_tile(block + slot, output, emit)
 
         return [
             self._op("cb_wait_front", output.buffer, size),
@@ -266,139 +423,89 @@ class _Emitter:
             self._op("cb_pop_front", output.buffer, size),
         ]
 
-    def _compute_block(self, _: tvm.ir.Var, tiles: prim.Expr) -> list[tirx.Stmt]:
-        """A block of independent results: all of it in DST at once."""
-        return [
-            *self._each_source("cb_wait_front"),
-            self._op("tile_regs_acquire"),
-            _slots(tiles, lambda slot: [self._math(slot, dst=slot)]),
-            self._op("tile_regs_commit"),
-            *self._each_source("cb_pop_front"),
-            self._op("cb_reserve_back", self.nest.output.buffer, self.blocks.output),
-            self._op("tile_regs_wait"),
-            _slots(tiles, lambda slot: [self._pack(slot, dst=slot)]),
-            self._op("tile_regs_release"),
-            self._op("cb_push_back", self.nest.output.buffer, self.blocks.output),
-        ]
+    # Blocks -----------------------------------------------------------------------------------
 
-    def _compute_sums(self, _: tvm.ir.Var, tiles: prim.Expr) -> list[tirx.Stmt]:
-        """A block of sums, one after the other: each stays in DST until it is complete."""
+    def _output_blocks(self, start: prim.Expr, body: Callable[..., Body]) -> tirx.Stmt:
+        """``for block in range(start, start + count, step)``, with the tiles that it holds."""
+        block, size = tirx.Var("block", "int32"), self.blocks.output
+        tiles, binding = _tiles(size, start + self.count - block, self.blocks.output_is_even)
+        return _for(block, start, self.count, [*binding, *body(block, tiles)], step=size)
 
-        def add_up(block: tvm.ir.Var, inner: prim.Expr) -> list[tirx.Stmt]:
-            return [
-                *self._each_source("cb_wait_front"),
-                _slots(inner, lambda slot: [self._math(slot, dst=0)], "inner"),
-                *self._each_source("cb_pop_front"),
-            ]
-
-        def one(slot: tvm.ir.Var) -> list[tirx.Stmt]:
-            return [
-                self._op("tile_regs_acquire"),
-                self._inner_blocks(add_up),
-                self._op("tile_regs_commit"),
-                self._op("tile_regs_wait"),
-                self._pack(slot, dst=0),
-                self._op("tile_regs_release"),
-            ]
-
-        return [
-            self._op("cb_reserve_back", self.nest.output.buffer, self.blocks.output),
-            _slots(tiles, one),
-            self._op("cb_push_back", self.nest.output.buffer, self.blocks.output),
-        ]
-
-    # Blocks along the reduction ---------------------------------------------------------------
-
-    def _inner_blocks(self, body: Any) -> tirx.Stmt:
-        """``for block in range(0, Kt, step)`` along the reduction."""
-        assert self.nest.reduced is not None
-        extent, size = self.nest.reduced.extent, self.blocks.inner
-        name = self.nest.reduced.loop_var.name.removesuffix("_tile")
+    def _inner_loops(self, stage: Stage, body: Callable[..., Body]) -> tirx.Stmt:
+        """The loops of a stage, the innermost one in blocks."""
+        *outer, innermost = stage.loops
+        key = innermost.loop_var.name
+        extent, size = innermost.extent, self.blocks.inner[key]
+        name = key.removesuffix("_tile")
         block = tirx.Var(f"{name}_block", "int32")
-        is_even = self.partition["len_k"] % size == 0
-        inner, binding = _tiles(size, extent - block, is_even, f"{name}_tiles")
-        return _for(block, 0, extent, [*binding, *body(block, inner)], step=size)
+        is_even = self.blocks.inner_extent[key] % size == 0
+        tiles, binding = _tiles(size, extent - block, is_even, f"{name}_tiles")
+        result: tirx.Stmt = _for(block, 0, extent, [*binding, *body(block, tiles)], step=size)
+        for loop in reversed(outer):
+            result = _for(loop.loop_var, 0, loop.extent, [result])
+        return result
 
-    def _read_inner(self, tile: tvm.ir.Var, block: tvm.ir.Var, tiles: prim.Expr) -> list[tirx.Stmt]:
-        assert self.nest.reduced is not None
-        variable = self.nest.reduced.loop_var
+    # From a running tile number to pages ------------------------------------------------------
 
-        def read(slot: tvm.ir.Var) -> list[tirx.Stmt]:
-            at = {variable: block + slot}
-            return [
-                self._read(source, slot)(_substitute(source.page, at))
-                for source in self.nest.sources()
-            ]
+    def _at_tile(
+        self, tile: prim.Expr, operand: Operand, emit: Callable[[prim.Expr], tirx.Stmt]
+    ) -> Body:
+        """``emit`` on the operand's page for output tile ``tile``, after what it needs."""
+        simple = self._page_of(tile, operand.page)
+        if simple is not None:
+            return [emit(simple)]
+        number = tirx.Var("tile", "int32")
+        bindings, fresh = self._coordinates(number, [operand.page])
+        return [Bind(number, tile), *bindings, emit(_substitute(operand.page, fresh))]
 
-        return self._reading(_slots(tiles, read))
+    def _page_of(self, tile: prim.Expr, page: prim.Expr) -> prim.Expr | None:
+        """``page`` without the tile's coordinates, where that needs no division."""
+        inlined = _substitute(page, dict(self._values(tile)))
+        simple = tvm.sym.Analyzer().simplify(inlined)
+        return None if _divides(simple) else simple
 
-    # Pieces -----------------------------------------------------------------------------------
+    def _coordinates(
+        self, tile: tvm.ir.Var, pages: Iterable[prim.Expr]
+    ) -> tuple[Body, dict[tvm.ir.Var, prim.Expr]]:
+        """Bindings of those of the tile's coordinates that ``pages`` use, and their variables.
 
-    def _reading(self, reads: tirx.Stmt) -> list[tirx.Stmt]:
-        return [
-            *self._each_source("cb_reserve_back"),
-            reads,
-            self._op("read_barrier"),
-            *self._each_source("cb_push_back"),
-        ]
+        Every binding has a variable of its own, since a program may need the same coordinate at
+        several places.
+        """
+        used = {var for page in pages for var in _variables(page)}
+        wanted = [(var, value) for var, value in self._values(tile) if var in used]
+        fresh = {var: tirx.Var(var.name, "int32") for var, _ in wanted}
+        return [Bind(fresh[var], value) for var, value in wanted], dict(fresh)
 
-    def _each_source(self, operation: str) -> list[tirx.Stmt]:
-        sources = self.nest.sources()
-        return [self._op(operation, source.buffer, self.blocks.inner) for source in sources]
-
-    def _read(self, source: _Operand, slot: tvm.ir.Var) -> Any:
-        return lambda page: self._op("read_page", source.tensor, page, source.buffer, slot)
-
-    def _math(self, slot: prim.Expr, dst: prim.Expr | int) -> tirx.Stmt:
-        buffers = [operand.buffer for operand in self.nest.operands]
-        return self._op(self.nest.math.device, *buffers, *[slot] * len(buffers), dst)
-
-    def _pack(self, slot: prim.Expr, dst: prim.Expr | int) -> tirx.Stmt:
-        return self._op("pack_tile", dst, self.nest.output.buffer, slot)
+    def _values(self, tile: prim.Expr) -> list[tuple[tvm.ir.Var, prim.Expr]]:
+        """Each coordinate of output tile ``tile``, outermost first."""
+        order = TILE_ORDERS[self.partition["tile_order"]]
+        zero = prim.IntImm("int32", 0)
+        has_columns = self.nest.columns is not None
+        extent = self.nest.columns.extent if self.nest.columns is not None else None
+        rows_extent: Any = prim.IntImm("int32", 1)
+        for loop in self.nest.rows:
+            rows_extent = loop.extent if _is_one(rows_extent) else rows_extent * loop.extent
+        row, column = order(tile, rows_extent, extent) if has_columns else (tile, zero)
+        values: list[tuple[tvm.ir.Var, prim.Expr]] = []
+        if self.nest.columns is not None:
+            values.append((self.nest.columns.loop_var, column if self.nest.rows else tile))
+        for number, loop in enumerate(reversed(self.nest.rows)):
+            is_outermost = number == len(self.nest.rows) - 1
+            values.append((loop.loop_var, row if is_outermost else row % loop.extent))
+            row = row if is_outermost else row // loop.extent
+        return values[::-1]
 
     def _op(self, name: str, *args: Any) -> tirx.Stmt:
         assert len(args) == len(TILE_OPS[name].params), name
         return intrin.call(name, list(args), self.nest.span)
 
-    # From a running tile number to pages ------------------------------------------------------
 
-    def _at_tile(self, tile: prim.Expr, page: prim.Expr, emit: Any) -> list[tirx.Stmt]:
-        """``emit`` on the page of output tile ``tile``, after the bindings that it needs."""
-        simple = self._page_of(tile, page)
-        if simple is not None:
-            return [emit(simple)]
-        number = tirx.Var("tile", "int32")
-        return [Bind(number, tile), *self._coordinates(number, [page]), emit(page)]
-
-    def _page_of(self, tile: prim.Expr, page: prim.Expr) -> prim.Expr | None:
-        """``page`` without the tile's row and column, where that needs no division."""
-        row, column = self._row_column(tile)
-        inlined = _substitute(page, {self._row_var: row, self._column_var: column})
-        simple = tvm.sym.Analyzer().simplify(inlined)
-        return None if _divides(simple) else simple
-
-    def _coordinates(self, tile: tvm.ir.Var, pages: Iterable[prim.Expr]) -> list[tirx.Stmt]:
-        """Bindings of the tile's row and column, those that ``pages`` use."""
-        used = {var for page in pages for var in _variables(page)}
-        values = zip((self._row_var, self._column_var), self._row_column(tile), strict=True)
-        return [Bind(var, value) for var, value in values if var in used]
-
-    def _row_column(self, tile: prim.Expr) -> tuple[prim.Expr, prim.Expr]:
-        order = TILE_ORDERS[self.partition["tile_order"]]
-        return order(tile, self.nest.rows.extent, self.nest.columns.extent)
-
-    @property
-    def _row_var(self) -> tvm.ir.Var:
-        return self.nest.rows.loop_var
-
-    @property
-    def _column_var(self) -> tvm.ir.Var:
-        return self.nest.columns.loop_var
+def _is_one(value: Any) -> bool:
+    return isinstance(value, prim.IntImm) and int(value.value) == 1
 
 
-def _tiles(
-    size: int, left: prim.Expr, is_even: bool, name: str = "tiles"
-) -> tuple[prim.Expr, list[tirx.Stmt]]:
+def _tiles(size: int, left: prim.Expr, is_even: bool, name: str = "tiles") -> tuple[Any, Body]:
     """How many tiles of a block are filled, and the binding of that number."""
     if is_even:
         return prim.IntImm("int32", size), []
@@ -406,22 +513,20 @@ def _tiles(
     return tiles, [Bind(tiles, tirx.min(left, size))]
 
 
-def _slots(extent: prim.Expr, body: Any, name: str = "slot") -> tirx.Stmt:
+def _slots(extent: prim.Expr, body: Callable[[Any], Body], name: str = "slot") -> tirx.Stmt:
     """``body`` for each tile of a block; no loop around a block of one tile."""
-    if isinstance(extent, prim.IntImm) and int(extent.value) == 1:
+    if _is_one(extent):
         return _sequence(body(prim.IntImm("int32", 0)))
     slot = tirx.Var(name, "int32")
     return _for(slot, 0, extent, body(slot))
 
 
-def _for(
-    var: tvm.ir.Var, start: Any, extent: Any, body: list[tirx.Stmt], step: int | None = None
-) -> tirx.For:
+def _for(var: tvm.ir.Var, start: Any, extent: Any, body: Body, step: int | None = None) -> tirx.For:
     steps = None if step in (None, 1) else step
     return tirx.For(var, start, extent, tirx.ForKind.SERIAL, _sequence(body), step=steps)
 
 
-def _sequence(body: list[tirx.Stmt]) -> tirx.Stmt:
+def _sequence(body: Body) -> tirx.Stmt:
     flat = [
         part for stmt in body for part in (stmt.seq if isinstance(stmt, tirx.SeqStmt) else [stmt])
     ]
@@ -454,21 +559,55 @@ def _divides(expr: prim.Expr) -> bool:
     return bool(found)
 
 
-def _circular_buffers(func: PrimFunc, nest: _Nest, blocks: _Blocks) -> list[dict[str, Any]]:
+def _word(value: float, dtype: str) -> int:
+    """32 bits of a page that holds ``value`` everywhere."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    if FORMATS[dtype].name == "bf16":
+        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+        return rounded << 16 | rounded
+    return int(bits)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 32) if word >= 1 << 31 else word
+
+
+def _circular_buffers(func: PrimFunc, nest: Nest, blocks: _Blocks) -> list[dict[str, Any]]:
+    """One per operand, temporary, constant and output, in the order in which they are used."""
     layouts = attrs.require(func, attrs.LAYOUT_DESC, GridToPersistentTT.name)
-    sized = [(source, "input", blocks.inner) for source in nest.sources()]
-    sized.append((nest.output, "output", blocks.output))
-    return [
-        {
-            "name": operand.buffer,
-            "tensor": operand.tensor.name,
-            "role": role,
-            "dtype": layouts[operand.tensor.name]["dtype"],
-            "page_bytes": layouts[operand.tensor.name]["page_bytes"],
-            "pages": size * blocks.buffering,
-        }
-        for operand, role, size in sized
-    ]
+    output = layouts[nest.output.tensor.name]
+    found: dict[str, dict[str, Any]] = {}
+    for stage in nest.stages:
+        for operand in (o for step in stage.steps for o in step.operands):
+            if operand.kind == "tensor":
+                size = blocks.of(stage, operand) * blocks.buffering
+                found[operand.buffer] = _buffer(
+                    operand, "input", layouts[operand.tensor.name], size
+                )
+            elif operand.kind == "constant":
+                found[operand.buffer] = _buffer(operand, "intermediate", output, 1)
+        size = blocks.output
+        if stage.is_map:
+            key = stage.loops[-1].loop_var.name
+            block = blocks.inner[key]
+            size = -(-blocks.inner_extent[key] // block) * block
+        if stage.target.kind == "temporary":
+            found[stage.target.buffer] = _buffer(stage.target, "intermediate", output, size)
+    found[nest.output.buffer] = _buffer(
+        nest.output, "output", output, blocks.output * blocks.buffering
+    )
+    return list(found.values())
+
+
+def _buffer(operand: Operand, role: str, layout: dict[str, Any], pages: int) -> dict[str, Any]:
+    return {
+        "name": operand.buffer,
+        "tensor": operand.tensor.name if operand.kind == "tensor" else None,
+        "role": role,
+        "dtype": layout["dtype"],
+        "page_bytes": layout["page_bytes"],
+        "pages": pages,
+    }
 
 
 def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
@@ -487,7 +626,7 @@ def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
 def _program(
     func: PrimFunc,
     program: ProgramName,
-    body: list[tirx.Stmt],
+    body: Body,
     arguments: list[tvm.ir.Var],
     buffers: list[dict[str, Any]],
 ) -> PrimFunc:

@@ -57,7 +57,7 @@ class InferTTLayout(FuncPass):
         _check(layout, buffer, at)
         shape = [static_extent(extent, buffer, at) for extent in buffer.ty.shape]
         tile_bytes = FORMATS[layout["dtype"]].tile_bytes
-        return {**layout, "shape": shape, "padded_shape": shape, "page_bytes": tile_bytes}
+        return {**layout, "shape": shape, "page_bytes": tile_bytes}
 
     def _asked(self, func: PrimFunc, name: str) -> list[Mapping[str, Any]]:
         annotation = attrs.optional(func, attrs.BUFFER_PREFIX + name) or {}

@@ -22,27 +22,40 @@ _UPDATES_STATE = 3
 
 @dataclass(frozen=True)
 class TileMath:
-    """An operation ``tt.<name>(dst, tensor, page, …)`` into a DST register.
+    """An operation ``tt.<name>(dst, tensor, page, …, word, …)`` into a DST register.
 
     It becomes ``device`` on circular buffers, after ``init``, in a program that starts with
-    ``startup``. ``operands`` counts the tensors.
+    ``startup``. ``operands`` counts the tensors, ``words`` the words that follow them. ``uninit`` ends what ``init`` has begun.
     """
 
     name: str
     operands: int
     device: str
     init: str
+    words: int = 0
     startup: str = "compute_startup"
+    uninit: str | None = None
+
+
+def _binary(name: str) -> tuple[TileMath, ...]:
+    return (
+        TileMath(name, 2, f"{name}_tiles", f"{name}_init"),
+        TileMath(f"{name}_bcast", 2, f"{name}_bcast_tiles", f"{name}_bcast_init", words=1),
+        TileMath(f"{name}_dst", 1, f"{name}_dst_tiles", f"{name}_dst_init"),
+    )
 
 
 TILE_MATH: dict[str, TileMath] = {
     math.name: math
     for math in (
-        TileMath("matmul", 2, "matmul_tiles", "matmul_init", startup="matmul_startup"),
-        TileMath("add", 2, "add_tiles", "add_init"),
-        TileMath("sub", 2, "sub_tiles", "sub_init"),
-        TileMath("mul", 2, "mul_tiles", "mul_init"),
+        TileMath("matmul", 2, "matmul_tiles", "matmul_init", words=1, startup="matmul_startup"),
+        *_binary("add"),
+        *_binary("sub"),
+        *_binary("mul"),
+        TileMath("rsub_dst", 1, "rsub_dst_tiles", "rsub_dst_init"),
         TileMath("copy", 1, "copy_tile", "copy_init"),
+        TileMath("transpose", 1, "transpose_tile", "transpose_init"),
+        TileMath("reduce", 2, "reduce_tile", "reduce_init", words=2, uninit="reduce_uninit"),
     )
 }
 

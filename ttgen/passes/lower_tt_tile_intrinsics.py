@@ -1,35 +1,60 @@
-"""LowerTTTileIntrinsics: from loops over elements to loops over tiles with ``tt.*`` operations."""
+"""LowerTTTileIntrinsics: from loops over elements to loops over tiles with ``tt.*`` operations.
+
+An output tile is made in *stages*. A stage works in one DST register and ends with a ``tt.pack``:
+into the output, or into a temporary tile that a later stage reads. What fits in one stage stays in
+one: a sum and what is done with it, a chain of operations whose other operands are tiles in memory.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import tvm
+import tvm_ffi
 from tvm import tirx
 from tvm.ir import prim
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import Access, Binary, Computation, Dim, Load, analyse
-from ttgen.errors import LoweringError
+from ttgen.analysis import (
+    Access,
+    Binary,
+    Computation,
+    Const,
+    Dim,
+    Expr,
+    Load,
+    Reduce,
+    analyse,
+    loads,
+    reductions,
+)
+from ttgen.errors import Location, LoweringError
 from ttgen.passes import attrs, intrin
 from ttgen.passes.base import FuncPass
+from ttgen.passes.device_shape import ONE, TILE, device_dims
 
 #: Marks the loops over output tiles, whose iterations are independent of each other.
 PARALLEL = {"tt.axis": "parallel"}
-#: Marks the loop over the tiles that an output tile is summed over, in DST.
+#: Marks a loop over the tiles that an output tile is reduced over, in DST.
 REDUCE = {"tt.axis": "reduce"}
-_TILE = 32
+#: Marks a loop that makes a temporary tile in each iteration.
+MAP = {"tt.axis": "map"}
+#: Storage scopes of temporary tiles, and of tiles that hold one number.
+TEMPORARY, CONSTANT = "tt.cb", "tt.const"
+_POOLS = {"add": "SUM", "max": "MAX"}
+_COMMUTES = ("add", "mul")
 
 
 @dataclass(frozen=True)
 class LowerTTTileIntrinsics(FuncPass):
-    """Rewrites the body, and sets ``tt.constants`` and ``tt.compute_config``.
+    """Rewrites the body, and sets ``tt.constants``, ``tt.const_tiles`` and ``tt.compute_config``.
 
     The new parameters ``Mt``, ``Nt`` and ``Kt`` are the rows and columns of output tiles and the
-    tiles summed over. A tile of a tensor is the tensor and a page number.
+    tiles reduced over; extents of batch dimensions are called like their loops. A tile of a tensor
+    is the tensor and a page number.
 
     ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for sums: with bf16 in DST
     every step of a sum is rounded, and the error grows with its length.
@@ -43,18 +68,18 @@ class LowerTTTileIntrinsics(FuncPass):
 
     def apply(self, func: PrimFunc) -> PrimFunc:
         """Lower the function; LoweringError at an expression that has no tile operation yet."""
-        partition = attrs.require(func, attrs.PARTITION, self.name)
+        attrs.require(func, attrs.PARTITION, self.name)
         computation = analyse(func, attrs.kernel_place(func))
         names = _Names({param.name for param in func.params} | {"Mt", "Nt", "Kt"})
         emitter = _Emitter(computation, names)
-        body = emitter.reduction() if computation.reduced else emitter.elementwise()
-        lowered = PrimFunc([*func.params, *emitter.symbols.values()], body, attrs=func.attrs)
-        values = {"Mt": partition["tiles"][0], "Nt": partition["tiles"][1]}
-        values["Kt"] = partition["len_k"]
-        fp32 = bool(computation.reduced) if self.fp32_dest_acc is None else self.fp32_dest_acc
+        body = emitter.body()
+        lowered = PrimFunc([*func.params, *emitter.symbols()], body, attrs=func.attrs)
+        has_sum = any(True for _ in reductions(computation.value))
+        fp32 = has_sum if self.fp32_dest_acc is None else self.fp32_dest_acc
         return lowered.with_attrs(
             {
-                attrs.CONSTANTS: {name: values[name] for name in emitter.symbols},
+                attrs.CONSTANTS: emitter.constants(),
+                attrs.CONST_TILES: emitter.const_tiles,
                 attrs.COMPUTE_CONFIG: {
                     "fidelity": self.fidelity,
                     "fp32_dest_acc": fp32,
@@ -81,130 +106,457 @@ class _Names:
         return name
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """The dimensions that the rows and columns of a tile run over."""
+
+    rows: Dim
+    columns: Dim
+
+    def narrowed(self, expr: Expr) -> _Frame:
+        """The frame in which ``expr`` has its values: without the dimensions it does not use."""
+        used = _free_dims(expr)
+        return _Frame(*(dim if dim in used else ONE for dim in (self.rows, self.columns)))
+
+    def broadcast_of(self, inner: _Frame) -> str | None:
+        """How a tile in ``inner`` becomes one in this frame; None where it is one already."""
+        rows, columns = inner.rows != self.rows, inner.columns != self.columns
+        words = {(False, False): None, (True, False): "ROW", (False, True): "COL"}
+        return words.get((rows, columns), "SCALAR")
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A tile in memory: page ``page`` of ``buffer``, in ``frame``."""
+
+    buffer: tvm.ir.Var
+    page: Any
+    frame: _Frame
+
+
 @dataclass
 class _Emitter:
     """Builds the tile loops of one computation."""
 
     computation: Computation
     names: _Names
-    symbols: dict[str, tvm.ir.Var] = field(default_factory=dict)
+    const_tiles: dict[str, float] = field(default_factory=dict)
+    _coordinates: dict[Dim, tvm.ir.Var] = field(default_factory=dict)
+    _extents: dict[Dim, tuple[tvm.ir.Var, int]] = field(default_factory=dict)
+    _stages: list[tirx.Stmt] = field(default_factory=list)
+    _buffers: list[tvm.ir.Var] = field(default_factory=list)
+    _consts: dict[float, tvm.ir.Var] = field(default_factory=dict)
+    _loop: Dim | None = None
 
-    def symbol(self, name: str) -> tvm.ir.Var:
-        """The constant ``Mt``, ``Nt`` or ``Kt``, a parameter of the lowered function once used."""
-        return self.symbols.setdefault(name, tirx.Var(name, "int32"))
+    def __post_init__(self) -> None:
+        *batch, rows, columns = device_dims(self.computation)
+        self._batch, self.frame = batch, _Frame(rows, columns)
+        for dim in batch:
+            self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
+        self._declare(rows, "Mt", _tiles(rows), f"{rows.name}_tile")
+        self._declare(columns, "Nt", _tiles(columns), f"{columns.name}_tile")
 
-    def elementwise(self) -> tirx.Stmt:
-        """``output = a op b`` or ``output = a``, one tile at a time."""
+    def symbols(self) -> list[tvm.ir.Var]:
+        """The extents that the body uses, as parameters."""
+        return [var for var, _ in self._extents.values()]
+
+    def constants(self) -> dict[str, int]:
+        """Their values."""
+        return {str(var.name): value for var, value in self._extents.values()}
+
+    def body(self) -> tirx.Stmt:
+        """The loops over output tiles, around the stages that make one."""
         output = self.computation.output
-        rows, columns = self._tile_variables(_row_name(output), output.dims[-1].name)
-        page = rows * self.symbol("Nt") + columns
-        operands = self._elementwise_operands(output)
-        body = self._statements(self._math_name(), [(o.buffer, page) for o in operands], page)
-        return self._parallel(rows, columns, body)
+        page = self._page([*self._batch, self.frame.rows, self.frame.columns])
+        self._finish(self.computation.value, self.frame, output.buffer, page, self.computation.at)
+        body: tirx.Stmt = _sequence(self._stages)
+        for dim in reversed([*self._batch, self.frame.rows, self.frame.columns]):
+            if dim in self._coordinates:
+                body = self._for(dim, body, PARALLEL)
+        return _sequence([*(tirx.AllocBuffer(buffer) for buffer in self._buffers), body])
 
-    def reduction(self) -> tirx.Stmt:
-        """``output = sum(a * b)`` with one shared dimension: a matrix product."""
-        left, right = self._matmul_operands()
-        (reduced,) = self.computation.reduced
-        row, column = self.computation.output.dims
-        rows, columns = self._tile_variables(row.name, column.name)
-        inner = tirx.Var(self.names.fresh(f"{reduced.name}_tile"), "int32")
-        nt, kt = self.symbol("Nt"), self.symbol("Kt")
-        pages = [(left.buffer, rows * kt + inner), (right.buffer, inner * nt + columns)]
-        math, pack = self._statements("matmul", pages, rows * nt + columns)
-        summed = _loop(inner, kt, math, REDUCE)
-        return self._parallel(rows, columns, [summed, pack])
+    # Dimensions -------------------------------------------------------------------------------
 
-    def _statements(
-        self, math: str, operands: list[tuple[tvm.ir.Var, prim.Expr]], page: prim.Expr
-    ) -> list[tirx.Stmt]:
-        span = _span(self.computation)
-        flat = [item for operand in operands for item in operand]
-        output = self.computation.output.buffer
-        return [
-            intrin.call(math, [0, *flat], span),
-            intrin.call(intrin.PACK, [0, output, page], span),
-        ]
+    def _declare(self, dim: Dim, extent_name: str, extent: int, variable: str) -> None:
+        """Give a dimension its loop variable and the parameter that holds its extent."""
+        if dim.axes and dim not in self._coordinates:
+            self._coordinates[dim] = tirx.Var(self.names.fresh(variable), "int32")
+            self._extents[dim] = (tirx.Var(extent_name, "int32"), extent)
 
-    def _tile_variables(self, rows: str, columns: str) -> tuple[tvm.ir.Var, tvm.ir.Var]:
-        made = [tirx.Var(self.names.fresh(f"{name}_tile"), "int32") for name in (rows, columns)]
-        return made[0], made[1]
+    def _declare_reduced(self, reduce: Reduce, tile_dims: set[Dim]) -> None:
+        for dim in reduce.dims:
+            if dim in self._coordinates:
+                continue
+            if dim in tile_dims:
+                taken = {str(var.name) for var, _ in self._extents.values()}
+                name = self.names.fresh("Kt") if "Kt" in taken else "Kt"
+                self._declare(dim, name, _tiles(dim), f"{dim.name}_tile")
+            else:
+                self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
 
-    def _parallel(self, rows: tvm.ir.Var, columns: tvm.ir.Var, body: list[tirx.Stmt]) -> tirx.Stmt:
-        inner = _loop(columns, self.symbol("Nt"), tirx.SeqStmt(body), PARALLEL)
-        return _loop(rows, self.symbol("Mt"), inner, PARALLEL)
+    def _for(self, dim: Dim, body: tirx.Stmt, annotations: Mapping[str, Any]) -> tirx.For:
+        extent, _ = self._extents[dim]
+        var = self._coordinates[dim]
+        return tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body, annotations=annotations)
 
-    def _math_name(self) -> str:
-        value = self.computation.value
-        return value.op if isinstance(value, Binary) else "copy"
-
-    def _elementwise_operands(self, output: Access) -> list[Access]:
-        """The operands of the one operation that the value is, all accessed as the output is."""
-        match self.computation.value:
-            case Load(access=only):
-                operands = [only]
-            case Binary(a=Load(access=a), b=Load(access=b)):
-                operands = [a, b]
-            case other:
-                raise self._error(
-                    f"'{other}' takes more than one tile operation, which does not lower yet",
-                    "one add, sub or mul of two tensors, or a copy of one",
+    def _page(self, dims: Sequence[Dim]) -> prim.Expr:
+        """The page of the tile at the current coordinates, in a tensor over ``dims``."""
+        page: Any = 0
+        for dim in dims:
+            if dim in self._coordinates:
+                extent, _ = self._extents[dim]
+                page = (
+                    self._coordinates[dim]
+                    if _is_zero(page)
+                    else page * extent + (self._coordinates[dim])
                 )
-        for operand in operands:
-            if operand.dims != output.dims:
-                raise self._error(
-                    f"{operand} is read for {output}: the indices differ",
-                    "broadcast, transpose and permutation do not lower yet",
-                )
-        return operands
+        return page
 
-    def _matmul_operands(self) -> tuple[Access, Access]:
-        """The factors, the one with the output's rows first, whatever order they stand in."""
-        output, reduced = self.computation.output, self.computation.reduced
-        match self.computation.value:
-            case Binary(op="mul", a=Load(access=a), b=Load(access=b)):
-                factors = (a, b)
-            case other:
-                raise self._error(
-                    f"the sum of '{other}' does not lower yet",
-                    "sums of a product of two tensors do: C[i, j] += A[i, k] * B[k, j]",
+    # Stages -----------------------------------------------------------------------------------
+
+    def _finish(
+        self, expr: Expr, frame: _Frame, target: tvm.ir.Var, page: Any, at: Location
+    ) -> None:
+        """A stage that computes ``expr`` in ``frame`` and packs it into a page of ``target``."""
+        self._add_stage(self._into_dst(expr, frame, at), target, page, self._loop, at)
+
+    def _add_stage(
+        self,
+        operations: list[tirx.Stmt],
+        target: tvm.ir.Var,
+        page: Any,
+        loop: Dim | None,
+        at: Location,
+    ) -> None:
+        """Operations and a pack; in a loop of their own where they make a tile per iteration."""
+        stage = [*operations, intrin.call(intrin.PACK, [0, target, page], _span(at))]
+        self._stages += stage if loop is None else [self._for(loop, _sequence(stage), MAP)]
+
+    def _temporary(self, expr: Expr, frame: _Frame, at: Location) -> _Tile:
+        """A tile of its own for ``expr``, made by an earlier stage."""
+        buffer = self._new_buffer("tmp", TEMPORARY)
+        outer, in_loop = self._loop, self._loop
+        if in_loop is not None and in_loop not in _free_dims(expr):
+            self._loop = None
+        page = 0 if self._loop is None else self._coordinates[self._loop]
+        self._finish(expr, frame, buffer, page, at)
+        self._loop = outer
+        return _Tile(buffer, page, frame)
+
+    def _new_buffer(self, wish: str, scope: str) -> tvm.ir.Var:
+        output = self.computation.output.buffer.ty
+        # Functions with blocks print buffers without a layout, others with the default one.
+        layout = {"layout": None} if output.layout is None else {}
+        name = self.names.fresh(wish)
+        buffer = tirx.decl_buffer((TILE, TILE), output.dtype, name, scope=scope, **layout)
+        self._buffers.append(buffer)
+        return buffer
+
+    def _constant(self, value: float) -> _Tile:
+        """A tile that holds one number everywhere."""
+        if value not in self._consts:
+            text = re.sub(r"\W", "_", f"{value:g}".replace("-", "minus_"))
+            self._consts[value] = self._new_buffer(f"const_{text}", CONSTANT)
+            self.const_tiles[str(self._consts[value].name)] = value
+        return _Tile(self._consts[value], 0, self.frame)
+
+    # Expressions ------------------------------------------------------------------------------
+
+    def _into_dst(self, expr: Expr, frame: _Frame, at: Location) -> list[tirx.Stmt]:
+        """Operations that leave ``expr`` in DST; earlier stages are added where it needs them."""
+        match expr:
+            case Load() | Const():
+                return self._load(self._tile(expr, frame, at), frame, at)
+            case Reduce():
+                if frame.narrowed(expr) != frame:
+                    return self._load(self._tile(expr, frame, at), frame, at)
+                return self._reduction(expr, frame)
+            case Binary(op="max"):
+                raise LoweringError(
+                    f"'{expr}' does not lower yet",
+                    at=expr.at if expr.at.path else at,
+                    hint="the maximum over a dimension does, that of two values not",
                 )
-        if self.computation.init != 0:
-            raise self._error(
-                f"the sum starts from {self.computation.init:g}", "a sum starts from 0"
-            )
-        wanted = _matmul_dims(output.dims, reduced)
-        for left, right in (factors, factors[::-1]):
-            if wanted == (left.dims, right.dims):
-                return left, right
-        raise self._error(
-            f"{output} = sum of {factors[0]} * {factors[1]} is no plain matrix product",
-            "rows x inner times inner x columns lowers; transposed and batched ones not yet",
+            case Binary():
+                if frame.narrowed(expr) != frame:
+                    return self._load(self._tile(expr, frame, at), frame, at)
+                return self._binary(expr, frame, at)
+
+    def _load(self, tile: _Tile, frame: _Frame, at: Location) -> list[tirx.Stmt]:
+        word = frame.broadcast_of(tile.frame)
+        args = [tile.buffer, tile.page]
+        if word is None:
+            return [intrin.call("copy", [0, *args], _span(at))]
+        # Not the unit's own copy with broadcast: into fp32 DST it fills no more than 8 rows.
+        zero = self._constant(0.0)
+        return [intrin.call("add_bcast", [0, zero.buffer, 0, *args, word], _span(at))]
+
+    def _binary(self, expr: Binary, frame: _Frame, at: Location) -> list[tirx.Stmt]:
+        here = expr.at if expr.at.path else at
+        op, a, b = expr.op, expr.a, expr.b
+        if _in_memory(a, frame) and _in_memory(b, frame):
+            return self._of_tiles(op, a, b, frame, here)
+        if _in_memory(a, frame):  # the work is in b
+            other = self._plain(a, frame, here)
+            name = f"{op}_dst" if op in _COMMUTES else f"r{op}_dst"
+            first = self._into_dst(b, frame, here)
+        else:
+            other = self._plain(b, frame, here)
+            name = f"{op}_dst"
+            first = self._into_dst(a, frame, here)
+        return [*first, intrin.call(name, [0, other.buffer, other.page], _span(here))]
+
+    def _of_tiles(self, op: str, a: Expr, b: Expr, frame: _Frame, at: Location) -> list[tirx.Stmt]:
+        """Both operands are tiles in memory; the unit broadcasts the second of two."""
+        left, right = self._tile(a, frame, at), self._tile(b, frame, at)
+        if frame.broadcast_of(left.frame) and op in _COMMUTES:
+            left, right = right, left
+        if frame.broadcast_of(left.frame):
+            left = self._expanded(left, frame, at)
+        args = [0, left.buffer, left.page, right.buffer, right.page]
+        word = frame.broadcast_of(right.frame)
+        if word is None:
+            return [intrin.call(op, args, _span(at))]
+        return [intrin.call(f"{op}_bcast", [*args, word], _span(at))]
+
+    def _plain(self, expr: Expr, frame: _Frame, at: Location) -> _Tile:
+        """``expr`` as a tile in memory that needs no broadcast."""
+        tile = self._tile(expr, frame, at)
+        return self._expanded(tile, frame, at) if frame.broadcast_of(tile.frame) else tile
+
+    def _expanded(self, tile: _Tile, frame: _Frame, at: Location) -> _Tile:
+        buffer = self._new_buffer("tmp", TEMPORARY)
+        page = 0 if self._loop is None else self._coordinates[self._loop]
+        self._add_stage(self._load(tile, frame, at), buffer, page, self._loop, at)
+        return _Tile(buffer, page, frame)
+
+    def _tile(self, expr: Expr, frame: _Frame, at: Location) -> _Tile:
+        """``expr`` as a tile in memory, in the frame that it has values in."""
+        match expr:
+            case Const(value=value):
+                return _Tile(self._constant(value).buffer, 0, frame)
+            case Load(access=access):
+                return self._loaded(access, frame, at)
+            case _:
+                return self._temporary(expr, frame.narrowed(expr), at)
+
+    def _loaded(self, access: Access, frame: _Frame, at: Location) -> _Tile:
+        dims = _as_tiles(access.dims)
+        rows, columns = dims[-2:]
+        page = self._page(dims)
+        self._check_batch(access, dims, at)
+        if rows in (frame.rows, ONE) and columns in (frame.columns, ONE):
+            return _Tile(access.buffer, page, _Frame(rows, columns))
+        if rows in (frame.columns, ONE) and columns in (frame.rows, ONE):
+            return self._transposed(_Tile(access.buffer, page, _Frame(rows, columns)), at)
+        raise LoweringError(
+            f"{access} does not line up with tiles over {frame.rows.name} and {frame.columns.name}",
+            at=at,
+            hint="the last two dimensions of a tensor make its tiles; they may be transposed, "
+            "but not mixed with others",
         )
 
-    def _error(self, message: str, hint: str) -> LoweringError:
-        return LoweringError(message, at=self.computation.at, hint=hint)
+    def _check_batch(self, access: Access, dims: Sequence[Dim], at: Location) -> None:
+        for dim in dims[:-2]:
+            if dim.axes and dim in (self.frame.rows, self.frame.columns):
+                raise LoweringError(
+                    f"{access}: dimension {dim.name} makes tiles of the output, but not of "
+                    f"{access.buffer.name}",
+                    at=at,
+                    hint="only the last two dimensions of a tensor make tiles",
+                )
 
+    def _transposed(self, tile: _Tile, at: Location) -> _Tile:
+        turned = _Frame(tile.frame.columns, tile.frame.rows)
+        buffer = self._new_buffer("tmp", TEMPORARY)
+        loop = self._loop if self._loop and self._uses(tile.page, self._loop) else None
+        page = 0 if loop is None else self._coordinates[loop]
+        turn = intrin.call("transpose", [0, tile.buffer, tile.page], _span(at))
+        self._add_stage([turn], buffer, page, loop, at)
+        return _Tile(buffer, page, turned)
 
-def _matmul_dims(
-    output: tuple[Dim, ...], reduced: tuple[Dim, ...]
-) -> tuple[tuple[Dim, ...], tuple[Dim, ...]] | None:
-    if len(output) != 2 or len(reduced) != 1:
+    def _uses(self, page: Any, dim: Dim) -> bool:
+        var = self._coordinates[dim]
+        found: list[Any] = []
+
+        def visit(seen: tvm.ir.Var) -> None:
+            if seen.same_as(var):
+                found.append(seen)
+
+        if isinstance(page, int):
+            return False
+        tvm_ffi.structural_walk(page, (tvm.ir.Var, visit))
+        return bool(found)
+
+    # Reductions -------------------------------------------------------------------------------
+
+    def _reduction(self, expr: Reduce, frame: _Frame) -> list[tirx.Stmt]:
+        tile_dims = {dim for access in loads(expr.value) for dim in _as_tiles(access.dims)[-2:]}
+        self._declare_reduced(expr, tile_dims)
+        product = self._product(expr, frame)
+        step = product if product is not None else self._pooled(expr, frame)
+        for dim in sorted(expr.dims, key=lambda dim: dim in tile_dims, reverse=True):
+            step = self._for(dim, step, REDUCE)
+        return [step]
+
+    def _product(self, expr: Reduce, frame: _Frame) -> tirx.Stmt | None:
+        """``sum(a * b)`` over an inner dimension: a matrix product, if it is one."""
+        match expr:
+            case Reduce(op="add", value=Binary(op="mul", a=Load(access=a), b=Load(access=b))):
+                pass
+            case _:
+                return None
+        for left, right in ((a, b), (b, a)):
+            rows, inner = _pair(left, frame.rows)
+            other, columns = _pair(right, frame.columns)[::-1]
+            if inner is None or inner != other or inner not in expr.dims or not rows or not columns:
+                continue
+            return self._matmul(expr, frame, left, right, inner)
         return None
-    return (output[0], reduced[0]), (reduced[0], output[1])
+
+    def _matmul(
+        self, expr: Reduce, frame: _Frame, left: Access, right: Access, inner: Dim
+    ) -> tirx.Stmt:
+        left_dims, right_dims = _as_tiles(left.dims), _as_tiles(right.dims)
+        self._check_batch(left, left_dims, expr.at)
+        self._check_batch(right, right_dims, expr.at)
+        first = _Tile(left.buffer, self._page(left_dims), _Frame(*left_dims[-2:]))
+        second = _Tile(right.buffer, self._page(right_dims), _Frame(*right_dims[-2:]))
+        if first.frame.columns != inner:
+            if len(expr.dims) > 1:
+                raise LoweringError(
+                    f"'{expr}' does not lower yet",
+                    at=expr.at,
+                    hint="transpose the first factor in a block of its own",
+                )
+            outer, self._loop = self._loop, inner
+            first = self._transposed(first, expr.at)
+            self._loop = outer
+        is_transposed = int(second.frame.rows != inner)
+        args = [0, first.buffer, first.page, second.buffer, second.page, is_transposed]
+        return intrin.call("matmul", args, _span(expr.at))
+
+    def _pooled(self, expr: Reduce, frame: _Frame) -> tirx.Stmt:
+        """A reduction of tiles along their rows, columns or both."""
+        candidates = [dim for dim in expr.dims if dim in _tile_dims_of(expr.value)]
+        rows = [frame.rows] if frame.rows.axes else []
+        columns = [frame.columns] if frame.columns.axes else []
+        inside = self._inside(expr, candidates, rows, columns)
+        down, along = inside.rows in expr.dims, inside.columns in expr.dims
+        words = {(True, True): "REDUCE_SCALAR", (True, False): "REDUCE_COL"}
+        word = words.get((down, along), "REDUCE_ROW")
+        self._check_padding(expr, candidates)
+        innermost = candidates[-1] if candidates else None
+        outer, self._loop = self._loop, innermost
+        if isinstance(expr.value, Load):
+            tile = self._loaded(expr.value.access, inside, expr.at)
+        else:
+            if len(expr.dims) > 1:
+                raise LoweringError(
+                    f"'{expr}' does not lower yet",
+                    at=expr.at,
+                    hint="reduce over one dimension, or a tensor as it is",
+                )
+            tile = self._temporary(expr.value, inside, expr.at)
+        self._loop = outer
+        one = self._constant(1.0)
+        args = [0, tile.buffer, tile.page, one.buffer, one.page, _POOLS[expr.op], word]
+        return intrin.call("reduce", args, _span(expr.at))
+
+    def _inside(
+        self, expr: Reduce, candidates: list[Dim], rows: list[Dim], columns: list[Dim]
+    ) -> _Frame:
+        """The frame of the tiles that are reduced: the result's, with the reduced dimensions."""
+        frames = [_Frame(*_as_tiles(access.dims)[-2:]) for access in loads(expr.value)]
+        allowed = [*rows, *columns, *candidates, ONE]
+        for frame in frames:
+            kept_rows = frame.rows in expr.dims or frame.rows in [*rows, ONE]
+            kept_columns = frame.columns in expr.dims or frame.columns in [*columns, ONE]
+            is_reduced = frame.rows in expr.dims or frame.columns in expr.dims
+            fits = frame.rows in allowed and frame.columns in allowed
+            if kept_rows and kept_columns and is_reduced and fits:
+                return frame
+        raise LoweringError(
+            f"'{expr}' does not lower yet",
+            at=expr.at,
+            hint="reductions run over the last two dimensions of a tensor, one of them or both",
+        )
+
+    def _check_padding(self, expr: Reduce, dims: list[Dim]) -> None:
+        """Padding is zero in every input, so a sum over it must stay zero."""
+        if all(dim.extent % TILE == 0 for dim in dims):
+            return
+        if expr.op != "add" or not _zero_of_zero(expr.value):
+            raise LoweringError(
+                f"'{expr}' over a dimension that is no multiple of {TILE} does not lower yet",
+                at=expr.at,
+                hint="padding would reach the result; sums of products of tensors are safe",
+            )
 
 
-def _row_name(output: Access) -> str:
-    """The name of a tile row of the output; leading dimensions are folded into the rows."""
-    return "_".join(dim.name for dim in output.dims[:-1])
+def _tiles(dim: Dim) -> int:
+    return -(-dim.extent // TILE)
 
 
-def _loop(
-    var: tvm.ir.Var, extent: prim.Expr, body: tirx.Stmt, annotations: Mapping[str, Any]
-) -> tirx.For:
-    return tirx.For(var, 0, extent, tirx.ForKind.SERIAL, body, annotations=annotations)
+def _is_zero(page: Any) -> bool:
+    return isinstance(page, int) and page == 0
 
 
-def _span(computation: Computation) -> Any:
-    at = computation.at
+def _in_memory(expr: Expr, frame: _Frame) -> bool:
+    """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
+    return isinstance(expr, Load | Const) or frame.narrowed(expr) != frame
+
+
+def _as_tiles(dims: Sequence[Dim]) -> list[Dim]:
+    """The dimensions of a tensor on the device, which has at least two."""
+    return [ONE] * (2 - len(dims)) + list(dims)
+
+
+def _pair(access: Access, wanted: Dim) -> tuple[bool, Dim | None]:
+    """Whether one of the tile dimensions is ``wanted``, and the other one."""
+    first, second = _as_tiles(access.dims)[-2:]
+    if first == wanted:
+        return True, second
+    if second == wanted:
+        return True, first
+    return False, None
+
+
+def _tile_dims_of(expr: Expr) -> set[Dim]:
+    return {dim for access in loads(expr) for dim in _as_tiles(access.dims)[-2:]}
+
+
+def _free_dims(expr: Expr) -> set[Dim]:
+    """The dimensions that the value depends on."""
+    match expr:
+        case Load(access=access):
+            return set(access.dims)
+        case Binary(a=a, b=b):
+            return _free_dims(a) | _free_dims(b)
+        case Reduce(dims=dims, value=value):
+            return _free_dims(value) - set(dims)
+        case Const():
+            return set()
+
+
+def _zero_of_zero(expr: Expr) -> bool:
+    """Whether the value is zero where the tensors are."""
+    match expr:
+        case Load():
+            return True
+        case Const(value=value):
+            return value == 0.0
+        case Binary(op="mul", a=a, b=b):
+            return _zero_of_zero(a) or _zero_of_zero(b)
+        case Binary(op="add" | "sub" | "max", a=a, b=b):
+            return _zero_of_zero(a) and _zero_of_zero(b)
+        case _:
+            return False
+
+
+def _sequence(body: Sequence[tirx.Stmt]) -> tirx.Stmt:
+    return body[0] if len(body) == 1 else tirx.SeqStmt(list(body))
+
+
+def _span(at: Location) -> Any:
     return tvm.ir.Span(tvm.ir.SourceName(at.path), at.line, at.line, at.column, at.column)

@@ -9,12 +9,13 @@ from typing import ClassVar
 
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import Computation, analyse
+from ttgen.analysis import Computation, analyse, reductions
 from ttgen.arch import architecture
 from ttgen.errors import LoweringError
 from ttgen.partition import TILE_ORDERS, Grid, balanced, first_cores
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
+from ttgen.passes.device_shape import TILE
 from ttgen.passes.infer_tt_layout import tiles
 
 
@@ -81,5 +82,6 @@ def _unknown_partition(name: str) -> tuple[str, str | None]:
 
 
 def _reduction_tiles(computation: Computation) -> int:
-    """Tiles that one output tile is reduced over; reduced dimensions are whole tiles by now."""
-    return prod(dim.extent // 32 for dim in computation.reduced) if computation.reduced else 1
+    """Tiles that one output tile is reduced over, 1 where there is no reduction."""
+    found = reductions(computation.value)
+    return max((prod(-(-dim.extent // TILE) for dim in r.dims) for r in found), default=1)

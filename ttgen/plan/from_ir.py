@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import tvm
 from tvm import tirx
@@ -105,9 +105,10 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
         tile_shape = tuple(desc["tile_shape"])
         tensors.append(
             model.Tensor(
-                name=param.name,
+                name=str(param.name),
                 role=roles[param.name],
                 shape=tuple(desc["shape"]),
+                device_shape=tuple(desc["device_shape"]),
                 padded_shape=tuple(desc["padded_shape"]),
                 layout=model.Layout(
                     memory=desc["memory"],
@@ -132,9 +133,12 @@ _RUNTIME_ARGS: dict[str, Callable[[model.CoreWork], int]] = {
 
 def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
     constants = attrs.require(func, attrs.CONSTANTS, "the plan")
-    tensors = [param.name for param in func.params if isinstance(param.ty, tirx.BufferType)]
-    scalars = [param.name for param in func.params if not isinstance(param.ty, tirx.BufferType)]
+    tensors = [str(param.name) for param in func.params if isinstance(param.ty, tirx.BufferType)]
+    scalars = [
+        str(param.name) for param in func.params if not isinstance(param.ty, tirx.BufferType)
+    ]
     arguments = [name for name in scalars if name not in constants]
+    scope: _Scope = {param: str(param.name) for param in func.params}
     return model.Program(
         tensors=tuple(tensors),
         constants=tuple(
@@ -146,31 +150,50 @@ def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
             names=tuple(arguments),
             values=tuple(tuple(_RUNTIME_ARGS[name](work) for name in arguments) for work in cores),
         ),
-        body=_body(func.body),
+        body=_body(func.body, scope),
     )
 
 
-def _body(node: tirx.Stmt) -> tuple[model.Statement, ...]:
+#: The name of each variable in scope. C++ has one name space where TVM has objects: a variable
+#: whose name is taken in its scope gets a number.
+_Scope: TypeAlias = dict[Any, str]
+
+
+def _body(node: tirx.Stmt, scope: _Scope) -> tuple[model.Statement, ...]:
+    scope = dict(scope)
     parts = node.seq if isinstance(node, tirx.SeqStmt) else [node]
-    return tuple(_statement(part) for part in parts)
+    return tuple(_statement(part, scope) for part in parts)
 
 
-def _statement(node: tirx.Stmt) -> model.Statement:
+def _statement(node: tirx.Stmt, scope: _Scope) -> model.Statement:
+    """The statement for the plan; a binding is entered into ``scope``."""
     match node:
         case tirx.For():
-            start = _expr(node.min)
+            start, extent = _expr(node.min, scope), _expr(node.extent, scope)
+            name = _fresh(node.loop_var, scope)
             return model.For(
-                var=node.loop_var.name,
+                var=name,
                 start=start,
-                stop=_stop(start, _expr(node.extent)),
+                stop=_stop(start, extent),
                 step=1 if node.step is None else int(node.step),
-                body=_body(node.body),
+                body=_body(node.body, {**scope, node.loop_var: name}),
             )
         case Bind():
-            return model.Let(var=node.var.name, value=_expr(node.value))
+            value = _expr(node.value, scope)
+            scope[node.var] = _fresh(node.var, scope)
+            return model.Let(var=scope[node.var], value=value)
         case tirx.Evaluate() if isinstance(node.value, tvm.ir.Call):
-            return _op(node.value)
+            return _op(node.value, scope)
     raise LoweringError(f"a plan cannot hold '{node}'")
+
+
+def _fresh(var: tvm.ir.Var, scope: _Scope) -> str:
+    taken = set(scope.values())
+    name, number = str(var.name), 1
+    while name in taken:
+        number += 1
+        name = f"{var.name}_{number}"
+    return name
 
 
 def _stop(start: model.Expr, extent: model.Expr) -> model.Expr:
@@ -181,24 +204,25 @@ def _stop(start: model.Expr, extent: model.Expr) -> model.Expr:
     return model.BinaryOp("+", start, extent)
 
 
-def _op(call: tvm.ir.Call) -> model.Op:
+def _op(call: tvm.ir.Call, scope: _Scope) -> model.Op:
     op = TILE_OPS[call.op.name.removeprefix("tt.")]
     args = {
-        name: _argument(kind, arg) for (name, kind), arg in zip(op.params, call.args, strict=True)
+        name: _argument(kind, arg, scope)
+        for (name, kind), arg in zip(op.params, call.args, strict=True)
     }
     span = call.span
     at = f"{span.source_name.name}:{span.line}:{span.column}"
     return model.Op(op=op.name, args=args, at=at)
 
 
-def _argument(kind: Kind, arg: Any) -> model.Expr:
+def _argument(kind: Kind, arg: Any, scope: _Scope) -> model.Expr:
     match kind:
-        case Kind.CB:
-            return str(arg.value)
         case Kind.TENSOR:
             return str(arg.name)
         case Kind.EXPR:
-            return _expr(arg)
+            return _expr(arg, scope)
+        case _:
+            return str(arg.value)
 
 
 _OPERATORS: dict[type[prim.Expr], model.Operator] = {
@@ -212,12 +236,12 @@ _OPERATORS: dict[type[prim.Expr], model.Operator] = {
 }
 
 
-def _expr(expr: prim.Expr) -> model.Expr:
+def _expr(expr: prim.Expr, scope: _Scope) -> model.Expr:
     if isinstance(expr, prim.IntImm):
         return int(expr.value)
     if isinstance(expr, tvm.ir.Var):
-        return str(expr.name)
+        return scope[expr]
     operator = _OPERATORS.get(type(expr))
     if operator is None:
         raise LoweringError(f"a plan cannot hold the expression '{expr}'")
-    return model.BinaryOp(operator, _expr(expr.a), _expr(expr.b))
+    return model.BinaryOp(operator, _expr(expr.a, scope), _expr(expr.b, scope))

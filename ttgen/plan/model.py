@@ -113,12 +113,14 @@ class Layout(_Node, frozen=True):
 class Tensor(_Node, frozen=True):
     """A kernel parameter, in the order of the source function's parameters.
 
-    ``shape`` is what the source says; ``padded_shape`` is what the device holds, in whole tiles.
+    ``shape`` is what the source says; ``device_shape`` the same values with at least two
+    dimensions, the last two of which make tiles; ``padded_shape`` that in whole tiles.
     """
 
     name: Identifier
     role: Role
     shape: tuple[Extent, ...]
+    device_shape: tuple[Extent, ...]
     padded_shape: tuple[Extent, ...]
     layout: Layout
     page_bytes: Extent

@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 
 from ttgen.arch import ARCHITECTURES
 from ttgen.formats import FORMATS
-from ttgen.ops import TILE_OPS, Kind
-from ttgen.plan.model import Expr, For, Let, Op, Plan, Program, Statement
+from ttgen.ops import TILE_OPS, WORDS, Kind
+from ttgen.plan.model import Expr, For, Let, Op, Plan, Program, Statement, Tensor
 from ttgen.plan.trace import UnknownVariable, trace, variables
 from ttgen.textpos import PathItem
 
@@ -107,7 +107,7 @@ def _tensors(plan: Plan) -> Iterator[Violation]:
         if tensor.page_bytes != FORMATS[layout.dtype].tile_bytes:
             want = FORMATS[layout.dtype].tile_bytes
             yield Violation([*at, "page_bytes"], f"a {layout.dtype} tile is {want} bytes")
-        yield from _padding(at, tensor.shape, tensor.padded_shape, layout.tile_shape)
+        yield from _padding(at, tensor, layout.tile_shape)
         tiles = prod(tensor.padded_shape) // prod(layout.tile_shape)
         if tensor.pages != tiles:
             yield Violation([*at, "pages"], f"{list(tensor.padded_shape)} is {tiles} tiles")
@@ -117,16 +117,19 @@ def _unknown_format(name: str) -> str:
     return f"'{name}' is not a data format; known: {', '.join(FORMATS)}"
 
 
-def _padding(
-    at: list[PathItem], shape: tuple[int, ...], padded: tuple[int, ...], tile: tuple[int, int]
-) -> Iterator[Violation]:
-    if len(padded) < 2:
-        yield Violation([*at, "padded_shape"], "the device holds tiles: at least two dimensions")
+def _padding(at: list[PathItem], tensor: Tensor, tile: tuple[int, int]) -> Iterator[Violation]:
+    shape, device, padded = tensor.shape, tensor.device_shape, tensor.padded_shape
+    if len(device) < 2 or len(device) != len(padded):
+        yield Violation([*at, "device_shape"], "the device holds tiles: at least two dimensions")
         return
-    if padded[-2] % tile[0] or padded[-1] % tile[1]:
-        yield Violation([*at, "padded_shape"], f"{list(padded)} is not whole {_grid(tile)} tiles")
-    if prod(shape) > prod(padded):
-        yield Violation([*at, "padded_shape"], f"smaller than the shape {list(shape)}")
+    if prod(device) != prod(shape):
+        problem = f"{list(device)} has not as many elements as the shape {list(shape)}"
+        yield Violation([*at, "device_shape"], problem)
+    steps = [1] * (len(device) - 2) + list(tile)
+    wanted = [-(-extent // step) * step for extent, step in zip(device, steps, strict=True)]
+    if list(padded) != wanted:
+        problem = f"{list(device)} in whole {_grid(tile)} tiles is {wanted}"
+        yield Violation([*at, "padded_shape"], problem)
 
 
 def _circular_buffers(plan: Plan) -> Iterator[Violation]:
@@ -262,6 +265,9 @@ class _BodyChecker:
     ) -> Iterator[Violation]:
         if kind is Kind.EXPR:
             yield from self._expr(value, scope, at)
+        elif kind in WORDS:
+            if value not in WORDS[kind]:
+                yield Violation(at, f"'{value}' is no {kind.value}; it is {', '.join(WORDS[kind])}")
         elif value not in (self.buffers if kind is Kind.CB else self.tensors):
             yield Violation(at, f"there is no {kind.value} '{value}' in the {self.program}")
 

@@ -1,0 +1,37 @@
+"""How a tensor's dimensions lie on the device, where the last two make tiles."""
+
+from __future__ import annotations
+
+from ttgen.analysis import Computation, Dim, loads
+
+#: Rows and columns of a tile, elements.
+TILE = 32
+#: A dimension of extent 1, added so that there are two.
+ONE = Dim(())
+
+
+def device_dims(computation: Computation) -> list[Dim]:
+    """The output's dimensions on the device.
+
+    A result whose columns have been reduced away is a column: it keeps them, with extent 1.
+    """
+    dims = list(computation.output.dims)
+    accessed = [a.dims for a in loads(computation.value) if len(a.dims) >= 2]
+    rows, columns = {d[-2] for d in accessed}, {d[-1] for d in accessed}
+    is_column = bool(dims) and rows & set(dims) == {dims[-1]} and not columns & set(dims)
+    if is_column and dims[-1].axes:
+        return [ONE] * (1 - len(dims)) + [*dims, ONE]
+    return [ONE] * (2 - len(dims)) + dims
+
+
+def device_shape(shape: list[int], *, is_column: bool = False) -> list[int]:
+    """A tensor's extents on the device, of which there are at least two."""
+    if is_column:
+        return [*shape, 1]
+    return [1] * (2 - len(shape)) + shape
+
+
+def padded(shape: list[int]) -> list[int]:
+    """``shape`` in whole tiles."""
+    *batch, rows, columns = shape
+    return [*batch, *(-(-extent // TILE) * TILE for extent in (rows, columns))]

@@ -1,0 +1,227 @@
+"""A lowered function taken apart: loops over output tiles, and the stages that make one tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import prim
+from tvm.tirx import PrimFunc
+
+from ttgen.errors import LoweringError
+from ttgen.passes import attrs, intrin
+from ttgen.passes.lower_tt_tile_intrinsics import CONSTANT, MAP, PARALLEL, REDUCE
+
+OperandKind: TypeAlias = Literal["tensor", "temporary", "constant"]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tile that a step reads or a stage makes: page ``page`` of ``tensor``, through ``buffer``.
+
+    ``buffer`` names the circular buffer.
+    """
+
+    tensor: tvm.ir.Var
+    page: prim.Expr
+    buffer: str
+    kind: OperandKind
+
+    def moves_with(self, loops: tuple[tirx.For, ...]) -> bool:
+        """Whether another tile is meant in another iteration of ``loops``."""
+        variables = [loop.loop_var for loop in loops]
+        found: list[tvm.ir.Var] = []
+
+        def visit(var: tvm.ir.Var) -> None:
+            if var in variables:
+                found.append(var)
+
+        tvm_ffi.structural_walk(self.page, (tvm.ir.Var, visit))
+        return bool(found)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One tile operation of a stage, into DST."""
+
+    math: intrin.TileMath
+    operands: tuple[Operand, ...]
+    words: tuple[Any, ...]
+
+    def arguments(self) -> dict[str, Any]:
+        """Buffers and words by the names of the device operation's parameters."""
+        named: dict[str, Any] = {f"in{i}": o.buffer for i, o in enumerate(self.operands)}
+        names = {1: ("dim",), 2: ("pool", "dim")}.get(self.math.words, ())
+        if self.math.name == "matmul":
+            names = ("transpose",)
+        return {**named, **dict(zip(names, self.words, strict=True))}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps in one DST register, then a pack into ``target``.
+
+    ``loops``: those that the first step reduces over, or (``is_map``) that the stage makes a tile
+    in each iteration of.
+    """
+
+    steps: tuple[Step, ...]
+    target: Operand
+    loops: tuple[tirx.For, ...]
+    is_map: bool
+
+
+@dataclass(frozen=True)
+class Nest:
+    """A lowered function. ``rows``: the loops above the columns, outermost first."""
+
+    rows: tuple[tirx.For, ...]
+    columns: tirx.For | None
+    stages: tuple[Stage, ...]
+    const_tiles: dict[str, float]
+    span: Any
+
+    @property
+    def output(self) -> Operand:
+        """The tile that the last stage makes."""
+        return self.stages[-1].target
+
+    @property
+    def constants(self) -> list[Operand]:
+        """The tiles of one number, one each."""
+        steps = [step for stage in self.stages for step in stage.steps]
+        found = {o.buffer: o for step in steps for o in step.operands if o.kind == "constant"}
+        return list(found.values())
+
+
+def parse(func: PrimFunc) -> Nest:
+    """Take ``func`` apart; LoweringError at what LowerTTTileIntrinsics does not make."""
+    return _Parser(func).nest()
+
+
+class _Parser:
+    def __init__(self, func: PrimFunc) -> None:
+        self._func = func
+        self._names: dict[str, list[tuple[tvm.ir.Var, prim.Expr, str]]] = {}
+        self._taken = {param.name for param in func.params}
+
+    def nest(self) -> Nest:
+        body = [part for part in _parts(self._func.body) if not isinstance(part, tirx.AllocBuffer)]
+        loops: list[tirx.For] = []
+        while len(body) == 1 and _annotated(body[0], PARALLEL):
+            loops.append(body[0])
+            body = _parts(body[0].body)
+        stages = tuple(self._stages(body))
+        rows, columns = _rows_and_columns(loops)
+        tiles = attrs.require(self._func, attrs.CONST_TILES, "GridToPersistentTT")
+        return Nest(rows, columns, stages, tiles, body[-1].span)
+
+    def _stages(self, body: list[tirx.Stmt]) -> list[Stage]:
+        stages: list[Stage] = []
+        pending: list[tirx.Stmt] = []
+        for part in body:
+            if _annotated(part, MAP):
+                stages.append(self._map_stage(part))
+                continue
+            pending.append(part)
+            if self._is_pack(part):
+                stages.append(self._stage(pending, (), is_map=False))
+                pending = []
+        if pending or not stages:
+            raise self._unexpected(pending[-1] if pending else None, "a tt.pack at the end")
+        return stages
+
+    def _map_stage(self, loop: tirx.For) -> Stage:
+        return self._stage(_parts(loop.body), (loop,), is_map=True)
+
+    def _stage(self, parts: list[tirx.Stmt], loops: tuple[tirx.For, ...], *, is_map: bool) -> Stage:
+        *operations, last = parts
+        steps: list[Step] = []
+        for part in operations:
+            inner: tirx.Stmt = part
+            reduced: list[tirx.For] = []
+            while _annotated(inner, REDUCE):
+                reduced.append(inner)
+                inner = inner.body
+            if reduced and (steps or loops):
+                raise self._unexpected(part, "a reduction as the first operation of its stage")
+            loops = tuple(reduced) or loops
+            steps.append(self._step(inner))
+        name, (_, target, page) = self._call(last)
+        if not steps or name != intrin.PACK:
+            raise self._unexpected(last, "tile operations and a tt.pack")
+        is_output = target in self._func.params
+        kind: OperandKind = "tensor" if is_output else "temporary"
+        packed = Operand(target, page, str(target.name), kind)
+        return Stage(tuple(steps), packed, loops, is_map)
+
+    def _step(self, node: tirx.Stmt) -> Step:
+        name, (_, *rest) = self._call(node)
+        math = intrin.TILE_MATH.get(name)
+        if math is None or len(rest) != 2 * math.operands + math.words:
+            raise self._unexpected(node, f"one of tt.{', tt.'.join(intrin.TILE_MATH)}")
+        flat, words = rest[: 2 * math.operands], rest[2 * math.operands :]
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        operands = tuple(self._operand(tensor, page) for tensor, page in pairs)
+        return Step(math, operands, tuple(_word(word) for word in words))
+
+    def _operand(self, tensor: tvm.ir.Var, page: prim.Expr) -> Operand:
+        """One circular buffer per distinct tile; a tensor read at two places has two of them."""
+        if tensor not in self._func.params:
+            scope = str(tensor.ty.storage_scope)
+            kind: OperandKind = "constant" if scope == CONSTANT else "temporary"
+            return Operand(tensor, page, str(tensor.name), kind)
+        known = self._names.setdefault(str(tensor.name), [])
+        for _, seen, buffer in known:
+            if tvm_ffi.structural_equal(seen, page):
+                return Operand(tensor, page, buffer, "tensor")
+        name = str(tensor.name)
+        number = 1
+        while known and name in self._taken:
+            number += 1
+            name = f"{tensor.name}_{number}"
+        self._taken.add(name)
+        known.append((tensor, page, name))
+        return Operand(tensor, page, name, "tensor")
+
+    def _is_pack(self, node: tirx.Stmt) -> bool:
+        return isinstance(node, tirx.Evaluate) and self._call(node)[0] == intrin.PACK
+
+    def _call(self, node: tirx.Stmt) -> tuple[str, list[Any]]:
+        if isinstance(node, tirx.Evaluate) and isinstance(node.value, tvm.ir.Call):
+            name = str(node.value.op.name)
+            if name.startswith("tt."):
+                return name.removeprefix("tt."), list(node.value.args)
+        raise self._unexpected(node, "a tt.* operation")
+
+    def _unexpected(self, node: Any, wanted: str) -> LoweringError:
+        found = str(node).strip().splitlines()[-1] if node is not None else "nothing"
+        return LoweringError(
+            f"GridToPersistentTT wants {wanted}, found '{found}'",
+            at=attrs.kernel_place(self._func),
+            hint="run LowerTTTileIntrinsics first",
+        )
+
+
+def _parts(node: tirx.Stmt) -> list[tirx.Stmt]:
+    return list(node.seq) if isinstance(node, tirx.SeqStmt) else [node]
+
+
+def _annotated(node: tirx.Stmt, kind: dict[str, str]) -> bool:
+    return isinstance(node, tirx.For) and attrs.plain(node.annotations) == kind
+
+
+def _word(node: Any) -> Any:
+    return str(node.value) if isinstance(node, tvm.ir.StringImm) else node
+
+
+def _rows_and_columns(
+    loops: list[tirx.For],
+) -> tuple[tuple[tirx.For, ...], tirx.For | None]:
+    """The loop over columns is the one whose extent is called Nt; there may be none."""
+    if loops and loops[-1].extent.name == "Nt":
+        return tuple(loops[:-1]), loops[-1]
+    return tuple(loops), None
