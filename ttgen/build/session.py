@@ -157,4 +157,5 @@ class BuildSession:
             parts.append(f"{len(self._failures)} failed")
         if self.interrupted:
             parts.append("interrupted")
-        return f"{len(self.jobs)} kernels: {', '.join(parts)}"
+        kernels = "1 kernel" if len(self.jobs) == 1 else f"{len(self.jobs)} kernels"
+        return f"{kernels}: {', '.join(parts)}"

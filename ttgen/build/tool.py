@@ -146,7 +146,8 @@ def _declare(env: Any, job: Job, source: Any) -> list[Any]:
         return nodes
 
     plan = declare("TTPlan", [job.plan], [source], f"{job.identity()} {fingerprint('plan')}")
-    sources = declare("TTSources", job.sources, plan, fingerprint("render"))
+    templates = scanners.template_names_in(job.template_set().folders)
+    sources = declare("TTSources", job.sources, plan, f"{fingerprint('render')} {templates}")
     kernel_sources = [env.File(str(path)) for path in job.kernel_sources]
     elfs = declare("TTElfs", job.elfs, [*plan, *kernel_sources], session.toolchain)
     golden = declare("TTGolden", [job.golden], [source, *plan], fingerprint("golden"))
