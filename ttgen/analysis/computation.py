@@ -116,6 +116,7 @@ def _reduction(first: _Store, init: Const, update: _Store) -> Computation:
             f"{first.target} is set to {init} again in every iteration of {_names(again)}",
             at=first.at,
         )
+    _check_initialised(first, update)
     unused = reduced_axes - _axes(loads(added))
     if unused:
         raise LoweringError(
@@ -133,6 +134,38 @@ def _reduction(first: _Store, init: Const, update: _Store) -> Computation:
             at=update.at,
         )
     return Computation(update.target, reduced, init.value, added, update.at)
+
+
+def _check_initialised(first: _Store, update: _Store) -> None:
+    """The first store sets every element, and in loops of both just the one that is added to."""
+    missing = _axes([first.target]) - set(first.statement.axes)
+    if missing:
+        raise LoweringError(
+            f"{first.target} is set only in the first iteration of {_names(missing)}",
+            at=first.at,
+            hint="a block's reduction axes are those that its target does not use",
+        )
+    shared = set(first.statement.axes) & set(update.statement.axes)
+    before, after = _digits(first.target), _digits(update.target)
+    elsewhere = {axis for axis in shared if before.get(axis) != after.get(axis)}
+    if elsewhere:
+        raise LoweringError(
+            f"in an iteration of {_names(elsewhere)}, {first.target} is set and {update.target} "
+            "is added to: these are not the same elements",
+            at=first.at,
+            hint="set the target to 0 before these loops, or with the same indices",
+        )
+
+
+def _digits(target: Access) -> dict[Axis, tuple[int, int]]:
+    """The dimension that each axis belongs to, and what it counts in there."""
+    digits: dict[Axis, tuple[int, int]] = {}
+    for position, dim in enumerate(target.dims):
+        weight = 1
+        for axis in reversed(dim.axes):
+            digits[axis] = position, weight
+            weight *= axis.extent
+    return digits
 
 
 def _added(update: _Store) -> Expr:

@@ -72,7 +72,7 @@ class _Names:
         self._taken = set(taken)
 
     def fresh(self, wish: str) -> str:
-        base = re.sub(r"\W", "_", wish)
+        base = re.sub(r"[^A-Za-z0-9_]", "_", wish)
         name, number = base, 1
         while name in self._taken:
             number += 1
@@ -95,7 +95,12 @@ class _Emitter:
 
     def elementwise(self) -> tirx.Stmt:
         """``output = a op b`` or ``output = a``, one tile at a time."""
-        output = self.computation.output
+        output, init = self.computation.output, self.computation.init
+        if init:
+            raise self._error(
+                f"{output} is {init:g} plus a tensor, which does not lower yet",
+                "set the target to 0, or store the tensor alone",
+            )
         rows, columns = self._tile_variables(_row_name(output), output.dims[-1].name)
         page = rows * self.symbol("Nt") + columns
         operands = self._elementwise_operands(output)
