@@ -9,6 +9,7 @@ circular buffer.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -157,22 +158,33 @@ def _parse(func: PrimFunc) -> _Nest:
         raise _unexpected(func, first, f"one of tt.{', tt.'.join(intrin.TILE_MATH)}")
     if pack_name != intrin.PACK:
         raise _unexpected(func, last, "tt.pack")
-    named = _named_operands(list(zip(operands[::2], operands[1::2], strict=True)), output)
+    pairs = list(zip(operands[::2], operands[1::2], strict=True))
+    named = _named_operands(pairs, {param.name for param in func.params})
     result = _Operand(output, page, output.name)
     return _Nest(rows, columns, reduced, math, named, result, last.span)
 
 
 def _named_operands(
-    pairs: list[tuple[tvm.ir.Var, prim.Expr]], output: tvm.ir.Var
+    pairs: list[tuple[tvm.ir.Var, prim.Expr]], taken: set[str]
 ) -> tuple[_Operand, ...]:
-    """One circular buffer per distinct tile; a tensor read at two places has two of them."""
+    """One circular buffer per distinct tile; a tensor read at two places has two of them.
+
+    The first is called like the tensor, the second as nothing in ``taken`` is.
+    """
     named: list[_Operand] = []
     for tensor, page in pairs:
         same = [o for o in named if o.tensor.same_as(tensor)]
         equal = [o for o in same if tvm_ffi.structural_equal(o.page, page)]
-        fresh = f"{tensor.name}_{len(same) + 1}" if same else tensor.name
-        named.append(_Operand(tensor, page, equal[0].buffer if equal else fresh))
+        own = _fresh(tensor.name, taken) if same else tensor.name
+        buffer = equal[0].buffer if equal else own
+        taken = taken | {buffer}
+        named.append(_Operand(tensor, page, buffer))
     return tuple(named)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    wishes = (f"{name}_{number}" for number in itertools.count(2))
+    return next(wish for wish in wishes if wish not in taken)
 
 
 def _expect_loop(func: PrimFunc, node: tirx.Stmt, kind: dict[str, str]) -> tirx.For:
@@ -242,11 +254,8 @@ class _Emitter:
 
     def _read_block(self, block: tvm.ir.Var, tiles: prim.Expr) -> list[tirx.Stmt]:
         def read(slot: tvm.ir.Var) -> list[tirx.Stmt]:
-            return [
-                statement
-                for source in self.nest.sources()
-                for statement in self._at_tile(block + slot, source.page, self._read(source, slot))
-            ]
+            uses = [(source.page, self._read(source, slot)) for source in self.nest.sources()]
+            return self._at_tile(block + slot, uses)
 
         return self._reading(_slots(tiles, read))
 
@@ -257,7 +266,7 @@ class _Emitter:
             def emit(page: prim.Expr) -> tirx.Stmt:
                 return self._op("write_page", output.tensor, page, output.buffer, slot)
 
-            return self._at_tile(block + slot, output.page, emit)
+            return self._at_tile(block + slot, [(output.page, emit)])
 
         return [
             self._op("cb_wait_front", output.buffer, size),
@@ -362,13 +371,14 @@ class _Emitter:
 
     # From a running tile number to pages ------------------------------------------------------
 
-    def _at_tile(self, tile: prim.Expr, page: prim.Expr, emit: Any) -> list[tirx.Stmt]:
-        """``emit`` on the page of output tile ``tile``, after the bindings that it needs."""
-        simple = self._page_of(tile, page)
-        if simple is not None:
-            return [emit(simple)]
+    def _at_tile(self, tile: prim.Expr, uses: list[tuple[prim.Expr, Any]]) -> list[tirx.Stmt]:
+        """A statement for each page of output tile ``tile``, after the bindings that they need."""
+        simple = [self._page_of(tile, page) for page, _ in uses]
+        if None not in simple:
+            return [emit(page) for page, (_, emit) in zip(simple, uses, strict=True)]
         number = tirx.Var("tile", "int32")
-        return [Bind(number, tile), *self._coordinates(number, [page]), emit(page)]
+        coordinates = self._coordinates(number, [page for page, _ in uses])
+        return [Bind(number, tile), *coordinates, *(emit(page) for page, emit in uses)]
 
     def _page_of(self, tile: prim.Expr, page: prim.Expr) -> prim.Expr | None:
         """``page`` without the tile's row and column, where that needs no division."""
@@ -495,9 +505,10 @@ def _program(
     stmt = _sequence(body)
     used = _variables(stmt)
     constants = attrs.require(func, attrs.CONSTANTS, GridToPersistentTT.name)
-    tensors = [param for param in func.params if param in used and param.name not in constants]
+    params = [param for param in func.params if param in used]
+    tensors = [param for param in params if isinstance(param.ty, tirx.BufferType)]
     runtime = [var for var in arguments if var in used]
-    symbols = [param for param in func.params if param in used and param.name in constants]
+    symbols = [param for param in params if not isinstance(param.ty, tirx.BufferType)]
     # Functions of one module share no variables, or the printed module does not parse to itself.
     result = s_tir.renew_defs(PrimFunc([*tensors, *runtime, *symbols], stmt, attrs=func.attrs))
     return result.with_attrs(

@@ -101,12 +101,13 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
     layouts, roles = read(attrs.LAYOUT_DESC), read(attrs.ROLES)
     tensors = []
     for param in kernel.func.params:
-        desc = layouts[param.name]
+        name = str(param.name)
+        desc = layouts[name]
         tile_shape = tuple(desc["tile_shape"])
         tensors.append(
             model.Tensor(
-                name=param.name,
-                role=roles[param.name],
+                name=name,
+                role=roles[name],
                 shape=tuple(desc["shape"]),
                 padded_shape=tuple(desc["padded_shape"]),
                 layout=model.Layout(
@@ -132,8 +133,9 @@ _RUNTIME_ARGS: dict[str, Callable[[model.CoreWork], int]] = {
 
 def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
     constants = attrs.require(func, attrs.CONSTANTS, "the plan")
-    tensors = [param.name for param in func.params if isinstance(param.ty, tirx.BufferType)]
-    scalars = [param.name for param in func.params if not isinstance(param.ty, tirx.BufferType)]
+    # Long names are a subclass of str in TVM, which msgspec does not write.
+    tensors = [str(p.name) for p in func.params if isinstance(p.ty, tirx.BufferType)]
+    scalars = [str(p.name) for p in func.params if not isinstance(p.ty, tirx.BufferType)]
     arguments = [name for name in scalars if name not in constants]
     return model.Program(
         tensors=tuple(tensors),
@@ -160,14 +162,14 @@ def _statement(node: tirx.Stmt) -> model.Statement:
         case tirx.For():
             start = _expr(node.min)
             return model.For(
-                var=node.loop_var.name,
+                var=str(node.loop_var.name),
                 start=start,
                 stop=_stop(start, _expr(node.extent)),
                 step=1 if node.step is None else int(node.step),
                 body=_body(node.body),
             )
         case Bind():
-            return model.Let(var=node.var.name, value=_expr(node.value))
+            return model.Let(var=str(node.var.name), value=_expr(node.value))
         case tirx.Evaluate() if isinstance(node.value, tvm.ir.Call):
             return _op(node.value)
     raise LoweringError(f"a plan cannot hold '{node}'")
