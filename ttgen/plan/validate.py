@@ -44,6 +44,9 @@ def _paths(plan: Plan) -> Iterator[Violation]:
     for place in named:
         if not _is_relative(place[2]):
             yield Violation(list(place[:2]), f"'{place[2]}' must be a path below the project")
+    for i, tensor in enumerate(plan.tensors):
+        if not _is_relative(tensor.at):
+            yield Violation(["tensors", i, "at"], f"'{tensor.at}' must be below the project")
     for i, folder in enumerate(plan.templates):
         if not _is_relative(folder):
             yield Violation(["templates", i], f"'{folder}' must be a path below the project")
@@ -125,7 +128,9 @@ def _padding(
         return
     if padded[-2] % tile[0] or padded[-1] % tile[1]:
         yield Violation([*at, "padded_shape"], f"{list(padded)} is not whole {_grid(tile)} tiles")
-    if prod(shape) > prod(padded):
+    if len(shape) > len(padded) or any(
+        wanted > held for wanted, held in zip(shape[::-1], padded[::-1], strict=False)
+    ):
         yield Violation([*at, "padded_shape"], f"smaller than the shape {list(shape)}")
 
 
@@ -201,7 +206,12 @@ def _programs(plan: Plan) -> Iterator[Violation]:
             if tensor not in tensors:
                 yield Violation([*at, "tensors", i], f"there is no tensor '{tensor}'")
         yield from _runtime_args(plan, program, at)
-        scope = {c.name for c in program.constants} | set(program.runtime_args.names)
+        yield from _constants(plan, program, at)
+        scope: set[str] = set()
+        for argument in (*(c.name for c in program.constants), *program.runtime_args.names):
+            if argument in scope:
+                yield Violation(at, f"'{argument}' is defined twice")
+            scope.add(argument)
         checker = _BodyChecker(name, buffers, set(program.tensors))
         yield from checker.check(program.body, scope, [*at, "body"])
 
@@ -215,6 +225,22 @@ def _runtime_args(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[
         if len(row) != len(args.names):
             problem = f"{len(row)} values for {len(args.names)} names"
             yield Violation([*at, "runtime_args", "values", i], problem)
+    for i, (work, row) in enumerate(zip(plan.partition.cores, args.values, strict=False)):
+        for name, value in zip(args.names, row, strict=False):
+            expected = {"start": work.start, "count": work.count}.get(name, value)
+            if value != expected:
+                problem = f"{name} is {value}; the partition gives {expected} to core {work.core}"
+                yield Violation([*at, "runtime_args", "values", i], problem)
+
+
+def _constants(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[Violation]:
+    rows, columns = plan.partition.tiles
+    expected = {"Mt": rows, "Nt": columns, "Kt": plan.partition.len_k}
+    for i, constant in enumerate(program.constants):
+        want = expected.get(constant.name, constant.value)
+        if constant.value != want:
+            problem = f"{constant.name} is {constant.value}, the partition says {want}"
+            yield Violation([*at, "constants", i], problem)
 
 
 @dataclass(frozen=True)
@@ -234,15 +260,24 @@ class _BodyChecker:
             match statement:
                 case Let(var=var, value=value):
                     yield from self._expr(value, scope, [*here, "value"])
+                    yield from self._defined(var, scope, here)
                     scope.add(var)
                 case For():
                     yield from self._expr(statement.start, scope, [*here, "start"])
                     yield from self._expr(statement.stop, scope, [*here, "stop"])
+                    yield from self._defined(statement.var, scope, here)
                     yield from self.check(statement.body, scope | {statement.var}, [*here, "body"])
                 case Op():
                     yield from self._op(statement, scope, here)
 
+    def _defined(self, var: str, scope: set[str], at: list[PathItem]) -> Iterator[Violation]:
+        """In C++ a second definition is an error, or hides the first."""
+        if var in scope:
+            yield Violation([*at, "var"], f"'{var}' is defined twice")
+
     def _op(self, op: Op, scope: set[str], at: list[PathItem]) -> Iterator[Violation]:
+        if not _is_relative(op.at):
+            yield Violation([*at, "at"], f"'{op.at}' must be below the project")
         known = TILE_OPS.get(op.op)
         if known is None:
             yield Violation([*at, "op"], f"there is no operation '{op.op}'")
@@ -366,7 +401,7 @@ def _outputs(plan: Plan) -> Iterator[Violation]:
         if missing:
             yield Violation(at, f"page {missing[0]} of '{name}' is never written")
         for page, times in sorted(counts.items()):
-            if page >= expected:
+            if not 0 <= page < expected:
                 yield Violation(at, f"page {page} of '{name}' is written; it has {expected}")
             elif times > 1:
                 yield Violation(at, f"page {page} of '{name}' is written {times} times")
