@@ -152,12 +152,13 @@ def _parse(func: PrimFunc) -> _Nest:
     if reduced is not None:
         _expect_loop(func, reduced, REDUCE)
     math_name, (_, *operands) = _expect_call(func, reduced.body if reduced else first)
-    pack_name, (_, output, page) = _expect_call(func, last)
     math = intrin.TILE_MATH.get(math_name)
     if math is None or len(operands) != 2 * math.operands:
         raise _unexpected(func, first, f"one of tt.{', tt.'.join(intrin.TILE_MATH)}")
-    if pack_name != intrin.PACK:
-        raise _unexpected(func, last, "tt.pack")
+    pack_name, pack_args = _expect_call(func, last)
+    if pack_name != intrin.PACK or len(pack_args) != 3:
+        raise _unexpected(func, last, "tt.pack(dst, tensor, page)")
+    _, output, page = pack_args
     pairs = list(zip(operands[::2], operands[1::2], strict=True))
     named = _named_operands(pairs, {param.name for param in func.params})
     result = _Operand(output, page, output.name)
@@ -196,13 +197,13 @@ def _expect_loop(func: PrimFunc, node: tirx.Stmt, kind: dict[str, str]) -> tirx.
 def _expect_call(func: PrimFunc, node: tirx.Stmt) -> tuple[str, list[Any]]:
     if isinstance(node, tirx.Evaluate) and isinstance(node.value, tvm.ir.Call):
         name = node.value.op.name
-        if name.startswith("tt."):
+        if name.startswith("tt.") and node.value.args:
             return name.removeprefix("tt."), list(node.value.args)
-    raise _unexpected(func, node, "a tt.* operation")
+    raise _unexpected(func, node, "a tt.* operation on tiles")
 
 
 def _unexpected(func: PrimFunc, node: Any, wanted: str) -> LoweringError:
-    found = str(node).strip().splitlines()[-1] if node is not None else "nothing"
+    found = str(node).strip().splitlines()[-1].strip() if node is not None else "nothing"
     return LoweringError(
         f"GridToPersistentTT wants {wanted}, found '{found}'",
         at=attrs.kernel_place(func),
