@@ -60,13 +60,16 @@ def generate(env: Any, **_: Any) -> None:
     env.SetDefault(**_DEFAULTS)
     imports = Scanner(scanners.scan_imports, name="kernel imports")
     templates = Scanner(scanners.scan_templates, name="templates")
+    # Without one of ours, SCons would look for #include in what is rendered, and to do so decide
+    # whether that is up to date before there is a plan to tell.
+    nothing = Scanner(lambda node, env, path: [], name="nothing")
     env.Append(
         BUILDERS={
             "TTPlan": _builder("PLAN", lambda s, job, _: s.steps.plan(job), imports),
             "TTGolden": _builder("GOLDEN", lambda s, job, _: s.steps.golden(job), imports),
             "TTSources": _builder("RENDER", lambda s, job, _: s.steps.render(job), templates),
-            "TTElfs": _builder("COMPILE", lambda s, job, _: s.steps.compile(job)),
-            "TTResult": _builder("RUN", _run),
+            "TTElfs": _builder("COMPILE", lambda s, job, _: s.steps.compile(job), nothing),
+            "TTResult": _builder("RUN", _run, nothing),
         }
     )
     _declare_aliases(env)
@@ -159,7 +162,7 @@ def _declare(env: Any, job: Job, source: Any) -> list[Any]:
     )
     aliases = {"plans": plan, "sources": [*plan, *sources], "kernels": [*sources, *elfs]}
     for alias, nodes in {**aliases, "test": result}.items():
-        env.Alias(alias, nodes)
+        env.Depends(env.Alias(alias), nodes)  # as sources they would be scanned for #include
         env.Clean(env.Alias(alias), env.Dir(str(job.folder)))
     if env["TT_KERNEL"] == "*" and not env["TT_ARCH"]:
         env.Clean(env.Alias("kernels"), [env.Dir(str(job.build / name)) for name in _OWN_FOLDERS])
