@@ -88,6 +88,7 @@ def _unique_names(plan: Plan) -> Iterator[Violation]:
     for field, names in collections.items():
         yield from _repeated(field, names, "name")
     yield from _repeated("circular_buffers", [cb.index for cb in plan.circular_buffers], "index")
+    yield from _repeated("semaphores", [s.index for s in plan.semaphores], "index")
 
 
 def _repeated(field: str, values: Iterable[object], what: str) -> Iterator[Violation]:
@@ -135,16 +136,21 @@ def _padding(
 
 
 def _circular_buffers(plan: Plan) -> Iterator[Violation]:
-    names = {tensor.name for tensor in plan.tensors}
+    formats = {tensor.name: tensor.layout.dtype for tensor in plan.tensors}
     for i, cb in enumerate(plan.circular_buffers):
         at: list[PathItem] = ["circular_buffers", i]
-        if cb.tensor is not None and cb.tensor not in names:
+        if cb.tensor is not None and cb.tensor not in formats:
             yield Violation([*at, "tensor"], f"there is no tensor '{cb.tensor}'")
         if cb.dtype not in FORMATS:
             yield Violation([*at, "dtype"], _unknown_format(cb.dtype))
         elif cb.page_bytes != FORMATS[cb.dtype].tile_bytes:
             want = FORMATS[cb.dtype].tile_bytes
             yield Violation([*at, "page_bytes"], f"a {cb.dtype} tile is {want} bytes")
+        elif cb.tensor is not None and cb.dtype != formats[cb.tensor]:
+            problem = (
+                f"tensor '{cb.tensor}' is {formats[cb.tensor]}, and pages are copied as they are"
+            )
+            yield Violation([*at, "dtype"], problem)
 
 
 def _l1(plan: Plan) -> Iterator[Violation]:
