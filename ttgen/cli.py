@@ -103,6 +103,13 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
     project = Path.cwd() if source.is_relative_to(Path.cwd()) else source.parent
     if not source.is_file():
         raise TTError(f"there is no kernel source '{name}'")
+    if any(key == "arch" for key, _ in options.option):
+        raise TTError("arch is no --option here; give --arch")
+    variants = _variants(options, source, project, function)
+    chosen = [variant for variant in variants if options.arch in variant.arch]
+    if not chosen:
+        made_for = ", ".join(sorted({arch for variant in variants for arch in variant.arch}))
+        raise TTError(f"{name} is for {made_for} by its spec, not for {options.arch}")
     return [
         Job(
             project=project,
@@ -112,7 +119,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
             templates=tuple(folder.absolute() for folder in options.templates),
             path=source,
         )
-        for variant in _variants(options, source, project, function)
+        for variant in chosen
     ]
 
 

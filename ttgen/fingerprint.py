@@ -24,6 +24,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "passes",
         "plan",
         "planner.py",
+        "sdk.py",
         "spec.py",
     ),
     "golden": ("frontend", "golden.py", "planner.py"),

@@ -17,6 +17,8 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import tvm
+import tvm_ffi
+from tvm import tirx
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import SourceError
@@ -77,7 +79,7 @@ def _initial(tensor: Tensor, random: np.random.Generator) -> Array:
 
 def _evaluate(kernel: Kernel, arrays: list[Array]) -> None:
     """Run the widened function on ``arrays``, which hold its parameters, in place."""
-    func = widened(kernel.func).with_attr("global_symbol", "golden")
+    func = sequential(widened(kernel.func)).with_attr("global_symbol", "golden")
     try:
         built = tvm.tirx.build(tvm.IRModule({"golden": func}), target="llvm")
     except Exception as error:
@@ -86,6 +88,29 @@ def _evaluate(kernel: Kernel, arrays: list[Array]) -> None:
     built["golden"](*tensors)
     for array, tensor in zip(arrays, tensors, strict=True):
         array[...] = tensor.numpy()
+
+
+def sequential(func: PrimFunc) -> PrimFunc:
+    """``func`` with plain loops in the place of threads: a CPU has no thread blocks."""
+
+    def plain_loop(loop: tirx.For) -> tirx.For:
+        if loop.kind not in (tirx.ForKind.THREAD_BINDING, tirx.ForKind.PARALLEL):
+            return loop
+        return _serial(loop.loop_var, loop.min, loop.extent, loop.body)
+
+    def launched(node: tirx.AttrStmt) -> tirx.Stmt:
+        if node.attr_key != "thread_extent":
+            return node
+        return _serial(node.node.var, 0, node.value, node.body)
+
+    body = tvm_ffi.structural_map(
+        func.body, [(tirx.For, plain_loop), (tirx.AttrStmt, launched)], order="post"
+    )
+    return func.with_body(body)
+
+
+def _serial(var: tvm.ir.Var, start: Any, extent: Any, body: tirx.Stmt) -> tirx.For:
+    return tirx.For(var, start, extent, tirx.ForKind.SERIAL, body)
 
 
 def widened(func: PrimFunc) -> PrimFunc:

@@ -71,8 +71,8 @@ _TABLE = (
     _op("read_barrier", ("reader",)),
     _op("write_page", ("writer",), tensor=_TENSOR, page=_EXPR, cb=_CB, slot=_EXPR),
     _op("write_barrier", ("writer",)),
-    # A page of one number, made in L1; `word` is the number, in the format of the buffer, as often as
-    # it fits into 32 bits.
+    # A page of one number, made in L1; `word` is the number in the format of the buffer, as often
+    # as it fits into 32 bits.
     _op("fill_page", ("reader",), cb=_CB, word=_EXPR),
     # DST: math acquires and commits a side, the packer waits for it and releases it.
     _op("tile_regs_acquire", COMPUTE),

@@ -7,6 +7,7 @@ Only the plan goes in. Each operation of a program is rendered by the macro of t
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ def _environment(folders: tuple[Path, ...]) -> jinja2.Environment:
         keep_trailing_newline=True,
         auto_reload=True,
     )
-    environment.filters.update(cpp=cpp_expression, cpp_string=json.dumps, py=repr)
+    environment.filters.update(
+        cpp=cpp_expression, cpp_string=json.dumps, factor=cpp_factor, py=repr
+    )
     environment.tests.update(
         loop=lambda statement: isinstance(statement, For),
         binding=lambda statement: isinstance(statement, Let),
@@ -106,6 +109,8 @@ def _references(path: Path, _mtime: int) -> tuple[str, ...]:
         tree = jinja2.Environment().parse(path.read_text(encoding="utf-8"))
     except jinja2.TemplateSyntaxError as error:
         raise _syntax_error(error, path) from None
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"not UTF-8: {error.reason}", at=Location(str(path))) from None
     names = list(meta.find_referenced_templates(tree))
     if None in names:
         raise TemplateError(
@@ -121,6 +126,16 @@ def template_names(operations: Mapping[str, Iterable[str]], output: str) -> list
     program = output.removesuffix(".cpp")
     used = sorted(set(operations.get(program, ())))
     return [f"{output}.j2", *(f"ops/{name}.j2" for name in used)]
+
+
+def template_files(templates: TemplateSet, operations: Mapping[str, Iterable[str]]) -> list[Path]:
+    """Every file that decides what :data:`OUTPUTS` are for programs of these operations; sorted.
+
+    TemplateError where that cannot be said: a template is broken, or names another one by an
+    expression.
+    """
+    names = {name for output in OUTPUTS for name in template_names(operations, output)}
+    return templates.files(sorted(names))
 
 
 def operations(plan: Plan) -> dict[str, set[str]]:
@@ -143,6 +158,7 @@ def render(plan: Plan, templates: TemplateSet) -> dict[str, str]:
 
 def write_sources(plan: Plan, templates: TemplateSet, folder: Path) -> list[Path]:
     """Render everything, then write it below ``folder``: all files, or none on an error."""
+    template_files(templates, operations(plan))  # refuses what a build could not keep up to date
     texts = render(plan, templates)
     paths = [folder / name for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
@@ -252,6 +268,9 @@ def _declared_release(path: Path, _mtime: int) -> str | None:
             prefix, _, rest = str(extends.template.value).partition("/")
             if prefix == BUILTIN_PREFIX:
                 parent = builtin_folder() / rest
+                if not parent.is_file():
+                    at = Location(str(path), extends.lineno)
+                    raise TemplateError(f"there is no built-in template '{rest}'", at=at)
                 return _declared_release(parent, parent.stat().st_mtime_ns)
     return None
 
@@ -278,6 +297,11 @@ _CPP_OPERATORS = {"+": ("+", 1), "-": ("-", 1), "*": ("*", 2), "//": ("/", 2), "
 def cpp_expression(expr: Expr) -> str:
     """A plan's expression as C++; all values are uint32_t."""
     return _cpp(expr)[0]
+
+
+def cpp_factor(text: str) -> str:
+    """C++ text as an operand of any operator: in parentheses unless it is a name or a number."""
+    return text if re.fullmatch(r"\w+", text) else f"({text})"
 
 
 def _cpp(expr: Expr) -> tuple[str, int]:

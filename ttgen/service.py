@@ -44,6 +44,8 @@ MARK = "TTGEN_SERVICE"
 ORPHAN_GRACE = 10.0
 #: Seconds that helpers of a worker (a simulator that writes its report) get after it has ended.
 HELPER_GRACE = 30.0
+#: Seconds that a child gets to end, its helpers included.
+CLOSE_LIMIT = 40.0
 #: Seconds that a guardian gets to end everything below it.
 _KILL_GRACE = 5.0
 #: Seconds between two looks at watched processes, and from the death of one to giving up.
@@ -114,7 +116,7 @@ class Service:
             raise _decode_error(reply["error"], self.name, op, self._log)
         return reply.get("value")
 
-    def close(self, timeout: float = 15.0) -> None:
+    def close(self, timeout: float = CLOSE_LIMIT) -> None:
         """Ask the child to end, and kill it after ``timeout`` seconds; at once if it is busy."""
         if not self._lock.acquire(blocking=False):
             self.kill()
@@ -181,7 +183,7 @@ class Pool:
                     return known[-1]
                 self._changed.wait()
 
-    def close(self, timeout: float = 15.0) -> None:
+    def close(self, timeout: float = CLOSE_LIMIT) -> None:
         """Close every service, one after the other; those in use are killed.
 
         Without threads, so that it can be called while the interpreter shuts down.

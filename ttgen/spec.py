@@ -22,6 +22,7 @@ from ttgen.plan.model import Extent, Identifier, Tolerance
 from ttgen.textpos import PathItem, locate, parse_msgspec_path
 
 Fidelity: TypeAlias = Literal["LoFi", "HiFi2", "HiFi3", "HiFi4"]
+_DEFAULT_TOLERANCE = {"pcc": 0.999, "relative_error": 0.02}
 _VARIANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+]*")
 
 
@@ -34,11 +35,11 @@ class LayoutSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     dtype: str | UnsetType = UNSET
 
 
-class ToleranceSpec(Struct, frozen=True, forbid_unknown_fields=True):
+class ToleranceSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What counts as equal; see :class:`ttgen.plan.model.Tolerance`."""
 
-    pcc: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.999
-    relative_error: Annotated[float, Meta(ge=0.0)] = 0.02
+    pcc: Annotated[float, Meta(ge=0.0, le=1.0)] | UnsetType = UNSET
+    relative_error: Annotated[float, Meta(ge=0.0)] | UnsetType = UNSET
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -107,12 +108,18 @@ def load_variants(
         spec = source.with_suffix(".yaml")
         if not spec.is_file():
             return [_variant(source, project, name, Options())]
-    try:
-        text = spec.read_text(encoding="utf-8")
-    except OSError as error:
-        at = Location(relative(spec, project))
-        raise SpecError(f"cannot read the spec: {error.strerror}", at=at) from None
+    text = _read(spec, project)
     return _Parser(text, relative(spec, project), source, project, name).variants()
+
+
+def _read(spec: Path, project: Path) -> str:
+    at = Location(relative(spec, project))
+    try:
+        return spec.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"cannot read the spec: {error.strerror}", at=at) from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"not UTF-8: {error.reason}", at=at) from None
 
 
 def relative(path: Path, project: Path) -> str:
@@ -133,9 +140,9 @@ def load_base(
     ``options`` have the spec's keys. SpecError as in :func:`load_variants`.
     """
     spec = source.with_suffix(".yaml")
-    text = spec.read_text(encoding="utf-8") if spec.is_file() else ""
+    text = _read(spec, project) if spec.is_file() else ""
     parser = _Parser(text, relative(spec, project), source, project, source.stem)
-    own = parser.given({**options, "parameters": dict(parameters)})
+    own = _merged(parser.given(options), parser.given({"parameters": dict(parameters)}))
     variant = _variant(source, project, source.stem, _merged(parser.base(), own))
     if function is None:
         return variant
@@ -275,20 +282,23 @@ def _path_to_key(value: Any, key: str) -> list[PathItem]:
 
 
 def _merged(base: Options, own: Options) -> Options:
-    """``base`` with what ``own`` sets; mappings are merged key by key, one level deep."""
-    values: dict[str, Any] = {}
-    for field in Options.__struct_fields__:
-        inherited, set_here = getattr(base, field), getattr(own, field)
-        if isinstance(inherited, dict) and isinstance(set_here, dict):
-            values[field] = {**inherited, **set_here}
-        else:
-            values[field] = inherited if set_here is UNSET else set_here
-    return Options(**values)
+    """``base`` with what ``own`` sets; mappings are merged key by key, at every depth."""
+    return msgspec.convert(
+        _merged_values(msgspec.to_builtins(base), msgspec.to_builtins(own)), Options
+    )
+
+
+def _merged_values(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(base.get(key), dict) and isinstance(value, dict)
+        merged[key] = _merged_values(base[key], value) if both else value
+    return merged
 
 
 def _variant(source: Path, project: Path, name: str, options: Options) -> Variant:
     given = {key: getattr(options, key) for key in _PASS_OPTIONS}
-    tolerance = options.tolerance or ToleranceSpec()
+    tolerance = msgspec.to_builtins(options.tolerance) if options.tolerance else {}
     folder = Path(relative(source, project)).parent
     return Variant(
         name=name,
@@ -297,6 +307,6 @@ def _variant(source: Path, project: Path, name: str, options: Options) -> Varian
         arch=options.arch or tuple(ARCHITECTURES),
         parameters=options.parameters or {},
         options={key: msgspec.to_builtins(v) for key, v in given.items() if v is not UNSET},
-        tolerance=Tolerance(pcc=tolerance.pcc, relative_error=tolerance.relative_error),
+        tolerance=Tolerance(**{**_DEFAULT_TOLERANCE, **tolerance}),
         templates=tuple((folder / path).as_posix() for path in options.templates or ()),
     )

@@ -16,7 +16,11 @@ def locate(text: str, file: str, path: Sequence[PathItem]) -> Location:
 
     A mapping's key marks its value, since that is where a reader looks.
     """
-    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    try:
+        # JSON may be indented with tabs, YAML may not; columns stay the same.
+        node = yaml.compose(text.replace("\t", " "), Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return Location(file, 1, 1)
     mark = node.start_mark if node is not None else None
     for item in path:
         node, mark = _child(node, item, mark)

@@ -33,7 +33,7 @@ def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> Ou
         if bad.size:
             where = tuple(int(i) for i in np.unravel_index(bad[0], reference.shape))
             problem = f"{bad.size} of {values.size} values of {what} are not finite"
-            problem = f"{problem}, the first at {where}{_never_written(out)}"
+            problem = f"{problem}, the first at {where}{_unwritten(out)}"
             return _refused(name, problem, int(bad.size))
     error = relative_error(out64, ref64)
     correlation = pcc(out64, ref64)
@@ -48,7 +48,7 @@ def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> Ou
     )
 
 
-def _never_written(out: Array) -> str:
+def _unwritten(out: Array) -> str:
     """Says how many tiles are as they were before the run, when outputs are filled with NaN."""
     if out.ndim < 2 or out.dtype.kind != "f":
         return ""
@@ -58,7 +58,9 @@ def _never_written(out: Array) -> str:
     padded = np.pad(np.isnan(out), padding, constant_values=True)
     tiles = padded.reshape(-1, rows, 32, columns, 32).all(axis=(2, 4))
     unwritten = int(tiles.sum())
-    return f"; {unwritten} of {tiles.size} tiles were never written" if unwritten else ""
+    if not unwritten:
+        return ""
+    return f"; {unwritten} of {tiles.size} tiles are all NaN, as they were before the run"
 
 
 def relative_error(out: Array, reference: Array) -> float:

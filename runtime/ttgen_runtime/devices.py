@@ -49,8 +49,10 @@ class Device:
     ``variables`` are what it wants in the environment, ``missing`` says what it lacks (None when
     it can be used), ``keeps`` names the beginnings of those TT_… variables of the user's that
     still mean something with it. ``runs`` is false for a device that only compiles. A ``server``
-    is a process of its own that has to live as long as the session. ``after_failure`` is what to
-    do when a program has died or hung on it.
+    is a process of its own that has to live as long as the session. Limits are in seconds: for
+    opening, for any run with its compilation, and what a run may take more for each page of a
+    tensor and each product of two tiles. ``after_failure`` is what to do when a program has died
+    or hung on it.
     """
 
     name: str
@@ -60,6 +62,9 @@ class Device:
     keeps: tuple[str, ...] = ()
     server: bool = False
     simulated: bool = False
+    open_limit: float = 300.0
+    run_limit: float = 120.0
+    tile_limit: float = 0.001
     after_failure: str = ""
 
 
@@ -164,6 +169,7 @@ DEVICES: dict[str, Device] = {
             keeps=(*_DEBUGGING, "TT_SIM_"),
             server=True,
             simulated=True,
+            tile_limit=0.1,  # it takes about 0.02, on a machine that has nothing else to do
         ),
         Device(
             "ttsim",
@@ -172,6 +178,7 @@ DEVICES: dict[str, Device] = {
             missing=_ttsim_missing,
             keeps=_DEBUGGING,
             simulated=True,
+            tile_limit=0.01,
         ),
     )
 }

@@ -18,14 +18,12 @@ from ttgen.plan import load
 from ttgen.plan.model import Plan
 from ttgen.sdk import prepare_root
 from ttgen.service import Service
-from ttgen_runtime.devices import DEVICES, Selection, environment, select
+from ttgen_runtime.devices import DEVICES, Device, Selection, environment, select
 from ttgen_runtime.result import Result, save
 
 #: Seconds for a compilation of three kernels.
 COMPILE_LIMIT = 300.0
-#: Seconds that a simulator needs at most for one 32x32 tile of traffic or work, and how much
-#: slower a cost model makes it: limits grow with a kernel's size.
-_SECONDS_PER_TILE = 0.1
+#: How much slower a cost model makes a simulator.
 _COST_MODEL_FACTOR = 6.0
 #: Seconds that a simulator gets to end and to write what it has counted.
 _REPORT_LIMIT = 60.0
@@ -76,7 +74,7 @@ def compile_kernel(
 
     SdkError with the compiler's messages; DeviceError when the session died or was too slow.
     """
-    service.call("open", timeout=COMPILE_LIMIT)
+    service.call("open", timeout=DEVICES["mock"].open_limit)
     args = _paths(plan=plan, sources=sources, elf_dir=elf_dir)
     return list(service.call("compile", args, timeout)["elves"])
 
@@ -95,12 +93,13 @@ def run_kernel(
 
     Nothing that goes wrong in the session is raised: a kernel that does not compile, a device
     that dies or does not end in time gives a result with the status ``error``. The next call
-    starts a new session. PlanError is raised for a plan that is not one.
+    starts a new session. PlanError is raised for a plan that is not one. ``device`` is the name
+    that the service was made for (not ``auto``); ``timeout`` overrides :func:`run_limit`.
     """
     loaded = load(plan)
-    limit = run_limit(loaded) if timeout is None else timeout
+    limit = run_limit(loaded, device) if timeout is None else timeout
     try:
-        service.call("open", timeout=COMPILE_LIMIT)
+        service.call("open", timeout=_kind(device).open_limit)
         found = service.call("run", _paths(plan=plan, sources=sources, golden=golden), limit)
         outcome = msgspec.convert(found, Result)
         outcome = msgspec.structs.replace(outcome, device=device)
@@ -126,7 +125,7 @@ def run_with_cycles(
     """As :func:`run_kernel`, in a session of its own that models cycles if the device can."""
     selection = select(device, arch)
     if timeout is None:
-        timeout = run_limit(load(plan)) * _COST_MODEL_FACTOR
+        timeout = run_limit(load(plan), str(selection)) * _COST_MODEL_FACTOR
     with tempfile.TemporaryDirectory(prefix="ttgen-cycles-") as folder:
         service = device_service(str(selection), arch, cache, log=log, cycles=Path(folder))
         try:
@@ -142,10 +141,19 @@ def run_with_cycles(
     return outcome
 
 
-def run_limit(plan: Plan) -> float:
-    """Seconds that a run may take: two minutes, and more for what a simulator needs long for."""
-    tiles = plan.partition.tiles[0] * plan.partition.tiles[1] * plan.partition.len_k
-    return 120.0 + _SECONDS_PER_TILE * (tiles + sum(tensor.pages for tensor in plan.tensors))
+def run_limit(plan: Plan, device: str) -> float:
+    """Seconds that a run of ``plan`` may take on ``device``, by the device's row in the table."""
+    products = plan.partition.tiles[0] * plan.partition.tiles[1] * plan.partition.len_k
+    pages = sum(tensor.pages for tensor in plan.tensors)
+    kind = _kind(device)
+    return kind.run_limit + kind.tile_limit * (products + pages)
+
+
+def _kind(device: str) -> Device:
+    kind = DEVICES.get(device.partition(":")[0])
+    if kind is None:
+        raise DeviceError(f"'{device}' is not a device; one has to be chosen with select()")
+    return kind
 
 
 def _count_cycles(folder: Path) -> int | None:
@@ -164,8 +172,7 @@ def _paths(**paths: Path) -> dict[str, Any]:
 
 
 def _advice(device: str, error: TTError) -> str:
-    kind = DEVICES.get(device.partition(":")[0])
-    after = kind.after_failure if kind is not None and isinstance(error, DeviceError) else ""
+    after = _kind(device).after_failure if isinstance(error, DeviceError) else ""
     return f"\n  {after}" if after else ""
 
 

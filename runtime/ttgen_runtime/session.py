@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _REPORTS = ("TT_SIM_PROFILE", "TT_SIM_TRACE", "TT_SIM_RECORD")
 #: What a tensor's page is filled with that the program has not written, where NaN will not do.
 _POISON = {"int32": -0x5A5A5A5B, "uint32": 0xA5A5A5A5, "uint16": 0xA5A5, "uint8": 0xA5}
-_ELF_PATH = re.compile(r"(/[^:]+?\.elf)(?=:|$)")
+_ELF_PATH = re.compile(r"(/.+?\.elf)(?=:/|$)")
 
 
 @dataclass
@@ -354,6 +354,7 @@ def handlers(session: Session) -> dict[str, Callable[..., Any]]:
     """The operations of a session by name."""
     return {
         "open": session.open,
+        "info": session.open,
         "compile": session.compile,
         "run": session.run,
         "close": session.close,

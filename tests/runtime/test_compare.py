@@ -87,7 +87,7 @@ def test_tiles_that_were_never_written_are_counted() -> None:
     out[1, 32:, 64:] = np.nan
     out[0, 0, 0] = np.nan
     figures = compare("c", out, np.stack([REFERENCE, REFERENCE]), TOLERANCE)
-    assert "1 of 12 tiles were never written" in str(figures.problem)
+    assert "1 of 12 tiles are all NaN" in str(figures.problem)
 
 
 def test_a_ragged_tile_counts_as_well() -> None:

@@ -79,9 +79,16 @@ def analyse(func: tirx.PrimFunc, at: Location) -> Computation:
     if not stores:
         raise LoweringError("the kernel stores nothing", at=at)
     definitions: dict[tvm.ir.Var, Computation] = {}
+    loops: dict[tvm.ir.Var, set[Axis]] = {}
     for group in _by_target(stores):
+        for store in group:
+            for read in loads(store.value):
+                if read.buffer in definitions:
+                    stored = definitions[read.buffer].output
+                    _check_complete(loops[read.buffer], stored, store, read)
         computation = _inlined(_combine(group), definitions)
         definitions[computation.output.buffer] = computation
+        loops[computation.output.buffer] = {a for s in group for a in s.statement.axes}
     outputs = [definitions[buffer] for buffer in definitions if buffer in func.params]
     if not outputs:
         raise LoweringError("the kernel stores to no parameter", at=at)
@@ -128,7 +135,7 @@ def _inlined(computation: Computation, definitions: dict[tvm.ir.Var, Computation
         dims = dict(zip(earlier.output.dims, load.dims, strict=True))
         return renamed(earlier.value, {a: b for a, b in dims.items() if a.axes})
 
-    value = replaced(computation.value, {buffer: expand for buffer in definitions})
+    value = replaced(computation.value, dict.fromkeys(definitions, expand))
     for outer in reductions(value):
         if any(True for _ in reductions(outer.value)):
             raise LoweringError(
@@ -175,6 +182,7 @@ def _reduction(first: _Store, init: Const, update: _Store) -> Computation:
             f"{first.target} is set to {init} again in every iteration of {_names(again)}",
             at=first.at,
         )
+    _check_initialised(first, update)
     unused = reduced_axes - _axes(loads(added))
     if unused:
         raise LoweringError(
@@ -191,7 +199,57 @@ def _reduction(first: _Store, init: Const, update: _Store) -> Computation:
             f"loops {_names(reduced_axes)} are split differently in different accesses",
             at=update.at,
         )
-    return Computation(update.target, Reduce(op, reduced, added, update.at), update.at)
+    value = Reduce(op, reduced, added, update.at) if reduced else added
+    return Computation(update.target, value, update.at)
+
+
+def _check_initialised(first: _Store, update: _Store) -> None:
+    """The first store sets every element, and in loops of both just the one that is added to."""
+    missing = _axes([first.target]) - set(first.statement.axes)
+    if missing:
+        raise LoweringError(
+            f"{first.target} is set only in the first iteration of {_names(missing)}",
+            at=first.at,
+            hint="a block's reduction axes are those that its target does not use",
+        )
+    elsewhere = _moving_apart(first.statement.axes, first.target, update, update.target)
+    if elsewhere:
+        raise LoweringError(
+            f"in an iteration of {_names(elsewhere)}, {first.target} is set and {update.target} "
+            "is added to: these are not the same elements",
+            at=first.at,
+            hint="set the target to 0 before these loops, or with the same indices",
+        )
+
+
+def _check_complete(axes: Iterable[Axis], stored: Access, reader: _Store, read: Access) -> None:
+    """In loops around both, what is read has been stored in the same iteration."""
+    elsewhere = _moving_apart(axes, stored, reader, read)
+    if elsewhere:
+        raise LoweringError(
+            f"in an iteration of {_names(elsewhere)}, {stored} is stored and {read} is read: "
+            "these are not the same elements",
+            at=reader.at,
+            hint="store the whole tensor before it is read",
+        )
+
+
+def _moving_apart(axes: Iterable[Axis], one: Access, store: _Store, other: Access) -> set[Axis]:
+    """The loops around both statements whose iterations mean different elements in the two."""
+    shared = set(axes) & set(store.statement.axes)
+    before, after = _digits(one), _digits(other)
+    return {axis for axis in shared if before.get(axis) != after.get(axis)}
+
+
+def _digits(target: Access) -> dict[Axis, tuple[int, int]]:
+    """The dimension that each axis belongs to, and what it counts in there."""
+    digits: dict[Axis, tuple[int, int]] = {}
+    for position, dim in enumerate(target.dims):
+        weight = 1
+        for axis in reversed(dim.axes):
+            digits[axis] = position, weight
+            weight *= axis.extent
+    return digits
 
 
 def _update(update: _Store) -> tuple[str, Expr]:

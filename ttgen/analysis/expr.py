@@ -9,7 +9,7 @@ from typing import TypeAlias
 import tvm
 from tvm.ir import prim
 
-from ttgen.analysis.index import Dim, Scope, affine, dimension
+from ttgen.analysis.index import Axis, Dim, Scope, affine, dimension
 from ttgen.errors import Location, LoweringError
 
 _NOWHERE = Location("")
@@ -160,7 +160,22 @@ def access(buffer: tvm.ir.Var, indices: list[prim.Expr], scope: Scope, at: Locat
                 hint="slices, strides and offsets are not supported yet",
             )
         dims.append(dim)
+    _check_independent(buffer, dims, at)
     return Access(buffer, tuple(dims))
+
+
+def _check_independent(buffer: tvm.ir.Var, dims: list[Dim], at: Location) -> None:
+    """Two indices that move together visit a diagonal, each of them completely."""
+    seen: set[Axis] = set()
+    for axis in (axis for dim in dims for axis in dim.axes):
+        if axis in seen:
+            raise LoweringError(
+                f"loop {axis.name} runs over two dimensions of {buffer.name}: that is a diagonal, "
+                "not all of its elements",
+                at=at,
+                hint="every index needs loops of its own",
+            )
+        seen.add(axis)
 
 
 def static_extent(extent: prim.Expr, buffer: tvm.ir.Var, at: Location) -> int:

@@ -41,6 +41,7 @@ class _Context:
     at: Location
     axes: tuple[Axis, ...] = ()
     scope: Mapping[tvm.ir.Var, Affine] = field(default_factory=dict)
+    threads: frozenset[str] = frozenset()
 
     def near(self, node: Any) -> _Context:
         return replace(self, at=location(node.span, self.at))
@@ -48,6 +49,16 @@ class _Context:
     def bound(self, var: tvm.ir.Var, value: Affine, axis: Axis | None = None) -> _Context:
         axes = (*self.axes, axis) if axis else self.axes
         return replace(self, axes=axes, scope={**self.scope, var: value})
+
+    def thread(self, tag: str) -> _Context:
+        """Inside a loop that is bound to the thread axis ``tag``."""
+        if tag in self.threads:
+            raise LoweringError(
+                f"'{tag}' is bound twice, so that both loops run in step",
+                at=self.at,
+                hint="give each loop a thread axis of its own",
+            )
+        return replace(self, threads=self.threads | {tag})
 
 
 def statements(func: tirx.PrimFunc, at: Location) -> list[Statement]:
@@ -98,6 +109,8 @@ class _Walker:
             raise LoweringError("this kind of loop is not supported", at=context.at)
         if node.step is not None and _integer(node.step, context.at) != 1:
             raise LoweringError("loops must count in steps of 1", at=context.at)
+        if is_thread:
+            context = context.thread(str(node.thread_binding.thread_tag))
         start = affine(node.min, context.scope, context.at)
         yield from self._loop(node.loop_var, start, node.extent, node.body, context)
 
@@ -106,7 +119,7 @@ class _Walker:
         context = context.near(node)
         if node.attr_key != "thread_extent":
             raise LoweringError(f"attribute '{node.attr_key}' is not supported", at=context.at)
-        start = Affine({}, 0)
+        context, start = context.thread(str(node.node.thread_tag)), Affine({}, 0)
         yield from self._loop(node.node.var, start, node.value, node.body, context)
 
     @walk.register
@@ -122,6 +135,7 @@ class _Walker:
             value = affine(bound_to, context.scope, context.at)
             context = context.bound(iter_var.var, value)
             if iter_var.iter_type == tirx.IterVar.CommReduce:
+                _check_counts_up(iter_var, value, context.at)
                 reduced |= set(value.terms)
         if block.init is not None:
             axes = tuple(axis for axis in context.axes if axis not in reduced)
@@ -143,6 +157,17 @@ class _Walker:
         axis = Axis(var.name, trips, next(self._serial))
         value = start + Affine({axis: 1}, 0)
         yield from self.walk(body, context.bound(var, value, axis))
+
+
+def _check_counts_up(iter_var: tirx.IterVar, value: Affine, at: Location) -> None:
+    """A block's init runs where its reduction axes are at their start, which must come first."""
+    starts = value.offset == _integer(iter_var.dom.min, at)
+    if not starts or any(step < 0 for step in value.terms.values()):
+        raise LoweringError(
+            f"the reduction axis '{iter_var.var.name}' does not count up from its start",
+            at=at,
+            hint="T.init() would come too late; bind the axis to a loop that counts from 0",
+        )
 
 
 def _integer(value: prim.Expr, at: Location) -> int:

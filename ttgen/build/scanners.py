@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ttgen.errors import TTError
 from ttgen.frontend.imports import project_imports
-from ttgen.render import OUTPUTS, TemplateSet, template_names
+from ttgen.render import TemplateSet, template_files
 
 
 def scan_imports(node: Any, env: Any, path: Any) -> list[Any]:
@@ -22,17 +24,27 @@ def scan_imports(node: Any, env: Any, path: Any) -> list[Any]:
 def scan_templates(node: Any, env: Any, path: Any) -> list[Any]:
     """Nodes of the templates that a plan's files are rendered from.
 
-    A file that is not there, but would take a template's place if it were, counts as well.
+    A broken template has no dependencies: rendering reports it, with its place.
     """
     if not node.exists():
         return []
     used = _operations_of(Path(node.abspath))
     templates: TemplateSet = env["TT_JOB"].template_set()
-    names = {name for output in OUTPUTS for name in template_names(used, output)}
-    return [
-        env.File(str(file)) if file.is_file() else env.Value(f"{file}: absent")
-        for file in templates.files(sorted(names))
-    ]
+    try:
+        files = template_files(templates, used)
+    except TTError:
+        return []
+    return [env.File(str(file)) for file in files if file.is_file()]
+
+
+@cache
+def template_names_in(folders: tuple[Path, ...]) -> str:
+    """The names of all files in ``folders``: one more of them may take a template's place.
+
+    Read once: a build does not see what is added while it runs.
+    """
+    files = ((i, f) for i, folder in enumerate(folders) for f in folder.rglob("*") if f.is_file())
+    return " ".join(sorted(f"{i}:{file.relative_to(folders[i]).as_posix()}" for i, file in files))
 
 
 def _operations_of(plan: Path) -> dict[str, set[str]]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ttgen_runtime.launch import compile_kernel, run_kernel, run_with_cycles
-from ttgen_runtime.result import Result
-
 from ttgen import plan as plans
 from ttgen import render as rendering
 from ttgen.build.job import Job
 from ttgen.build.workers import Workers
+from ttgen_runtime.launch import compile_kernel, run_kernel, run_with_cycles
+from ttgen_runtime.result import Result
 
 #: Seconds after which a planner that does not answer is given up. Golden values of large kernels
 #: take long on a CPU.
@@ -53,14 +52,23 @@ class Steps:
         with self.workers.device("mock", job.arch) as session:
             compile_kernel(session, job.plan, job.folder, job.elf_folder)
 
-    def run(self, job: Job, device: str) -> Result:
-        """Run on ``device`` and compare; the result, which is also written."""
+    def run(self, job: Job, device: str, timeout: float | None = None) -> Result:
+        """Run on ``device`` and compare; the result, which is also written.
+
+        After ``timeout`` seconds a run is given up; None: by the kernel's size.
+        """
         with self.workers.device(device, job.arch) as session:
             return run_kernel(
-                session, job.plan, job.folder, job.golden, job.result, device=device
+                session,
+                job.plan,
+                job.folder,
+                job.golden,
+                job.result,
+                device=device,
+                timeout=timeout,
             )
 
-    def run_with_cycles(self, job: Job, device: str) -> Result:
+    def run_with_cycles(self, job: Job, device: str, timeout: float | None = None) -> Result:
         """The same in a session of its own whose simulator models cycles, if it can."""
         return run_with_cycles(
             device,
@@ -71,5 +79,5 @@ class Steps:
             job.golden,
             job.result,
             log=self.workers.log(f"cycles-{job.arch}-{job.variant.name}"),
+            timeout=timeout,
         )
-

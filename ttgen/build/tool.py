@@ -6,7 +6,8 @@ five ELFs; and on demand golden values and a test result. The aliases ``plans``,
 ``kernels`` and ``test`` collect them.
 
 Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architectures, with commas;
-empty: those of the spec), ``TT_KERNEL`` (glob over kernel names), ``TT_DEVICE`` (where tests run),
+empty: those of the spec), ``TT_KERNEL`` (globs over kernel names, with commas), ``TT_DEVICE``
+(where tests run), ``TT_TIMEOUT`` (seconds that a test may run; empty: by the kernel's size),
 ``TT_TEMPLATES`` (folders of templates).
 """
 
@@ -20,23 +21,33 @@ from SCons.Action import Action
 from SCons.Builder import Builder
 from SCons.Errors import BuildError, UserError
 from SCons.Scanner import Scanner
-from ttgen_runtime.devices import select
 
-from ttgen.arch import architecture
+from ttgen.arch import ARCHITECTURES, architecture
 from ttgen.build import scanners
 from ttgen.build.job import Job
-from ttgen.build.session import BuildSession, current_session
+from ttgen.build.selection import Selection
+from ttgen.build.session import REPORTS, BuildSession, all_sessions, current_session
 from ttgen.errors import TTError
 from ttgen.fingerprint import fingerprint
 from ttgen.spec import Variant, load_variants
+from ttgen_runtime.devices import select
 
 _DEFAULTS = {
     "TT_BUILD": "build",
     "TT_ARCH": "",
     "TT_KERNEL": "*",
     "TT_DEVICE": "auto",
+    "TT_TIMEOUT": "",
     "TT_TEMPLATES": [],
 }
+
+#: Aliases that fail where the selection means no kernel; ``test`` does so as well.
+_SELECTING = ("plans", "sources", "kernels")
+#: What a build folder holds, to be removed by ``-c``; whatever else is in it is the user's.
+_OWN_FOLDERS = (*ARCHITECTURES, ".cache")
+#: What this SCons run is asked for, over all environments.
+_selection = Selection()
+_aliases: list[Any] = []
 
 
 def exists(env: Any) -> bool:
@@ -49,20 +60,32 @@ def generate(env: Any, **_: Any) -> None:
     env.SetDefault(**_DEFAULTS)
     imports = Scanner(scanners.scan_imports, name="kernel imports")
     templates = Scanner(scanners.scan_templates, name="templates")
+    # Without one of ours, SCons would look for #include in what is rendered, and to do so decide
+    # whether that is up to date before there is a plan to tell.
+    nothing = Scanner(lambda node, env, path: [], name="nothing")
     env.Append(
         BUILDERS={
             "TTPlan": _builder("PLAN", lambda s, job, _: s.steps.plan(job), imports),
             "TTGolden": _builder("GOLDEN", lambda s, job, _: s.steps.golden(job), imports),
             "TTSources": _builder("RENDER", lambda s, job, _: s.steps.render(job), templates),
-            "TTElfs": _builder("COMPILE", lambda s, job, _: s.steps.compile(job)),
-            "TTResult": _builder("RUN", _run),
+            "TTElfs": _builder("COMPILE", lambda s, job, _: s.steps.compile(job), nothing),
+            "TTResult": _builder("RUN", _run, nothing),
         }
     )
-    verdict = Action(_verdict, strfunction=lambda *_: None)
-    test_env = env.Override({"TT_SESSION": current_session(env)})
-    env.AlwaysBuild(test_env.Alias("test", [], verdict))
+    _declare_aliases(env)
     env.AddMethod(tt_kernel, "TTKernel")
     env.AddMethod(tt_kernels, "TTKernels")
+
+
+def _declare_aliases(env: Any) -> None:
+    """The aliases, which all environments share: they get their actions once."""
+    if _aliases:
+        return
+    check = Action(_check_selection, strfunction=lambda *_: None)
+    verdict = Action(_verdict, strfunction=lambda *_: None)
+    for name in _SELECTING:
+        _aliases.extend(env.Alias(name, [], check))
+    env.AlwaysBuild(env.Alias("test", [], [check, verdict]))
 
 
 def tt_kernels(env: Any, folder: str = "kernels") -> list[Any]:
@@ -91,12 +114,12 @@ def tt_kernel(
         jobs = list(_jobs(env, file, variants, templates))
     except TTError as error:
         raise UserError(str(error)) from None
+    for alias in _aliases:
+        alias.set_always_build(_selection.problem() is not None)
     return [node for job in jobs for node in _declare(env, job, file)]
 
 
-def _jobs(
-    env: Any, file: Any, variants: list[Variant], templates: Iterable[Any]
-) -> Iterable[Job]:
+def _jobs(env: Any, file: Any, variants: list[Variant], templates: Iterable[Any]) -> Iterable[Job]:
     wanted = [architecture(name.strip()).name for name in env["TT_ARCH"].split(",") if name]
     folders = [*templates, *env["TT_TEMPLATES"]]
     for variant in variants:
@@ -109,7 +132,7 @@ def _jobs(
                 templates=tuple(Path(env.Dir(folder).abspath) for folder in folders),
                 path=Path(file.abspath),
             )
-            if arch in variant.arch and job.matches(env["TT_KERNEL"]):
+            if _selection.takes(job, env["TT_KERNEL"]):
                 yield job
 
 
@@ -117,6 +140,7 @@ def _declare(env: Any, job: Job, source: Any) -> list[Any]:
     """The targets of one job. What decides a target beyond its sources is a Value."""
     session = current_session(env)
     session.jobs.append(job)
+    _seconds(env["TT_TIMEOUT"])
     job_env = env.Override({"TT_JOB": job, "TT_SESSION": session})
 
     def declare(builder: str, targets: Iterable[Path], sources: list[Any], version: str) -> Any:
@@ -125,7 +149,8 @@ def _declare(env: Any, job: Job, source: Any) -> list[Any]:
         return nodes
 
     plan = declare("TTPlan", [job.plan], [source], f"{job.identity()} {fingerprint('plan')}")
-    sources = declare("TTSources", job.sources, plan, fingerprint("render"))
+    templates = scanners.template_names_in(job.template_set().folders)
+    sources = declare("TTSources", job.sources, plan, f"{fingerprint('render')} {templates}")
     kernel_sources = [env.File(str(path)) for path in job.kernel_sources]
     elfs = declare("TTElfs", job.elfs, [*plan, *kernel_sources], session.toolchain)
     golden = declare("TTGolden", [job.golden], [source, *plan], fingerprint("golden"))
@@ -137,10 +162,11 @@ def _declare(env: Any, job: Job, source: Any) -> list[Any]:
     )
     aliases = {"plans": plan, "sources": [*plan, *sources], "kernels": [*sources, *elfs]}
     for alias, nodes in {**aliases, "test": result}.items():
-        env.Alias(alias, nodes)
+        env.Depends(env.Alias(alias), nodes)  # as sources they would be scanned for #include
         env.Clean(env.Alias(alias), env.Dir(str(job.folder)))
     if env["TT_KERNEL"] == "*" and not env["TT_ARCH"]:
-        env.Clean(env.Alias("kernels"), env.Dir(str(job.build)))
+        env.Clean(env.Alias("kernels"), [env.Dir(str(job.build / name)) for name in _OWN_FOLDERS])
+        env.Clean(env.Alias("kernels"), [env.File(str(job.build / name)) for name in REPORTS])
     return list(elfs)
 
 
@@ -158,7 +184,8 @@ def _builder(
             work(session, job, env)
         except TTError as error:
             session.failed(verb, job, str(error))
-            raise BuildError(target[0], errstr=str(error)) from None
+            message = "interrupted" if session.interrupted else str(error)
+            raise BuildError(target[0], errstr=message) from None
         session.done(verb, job)
 
     def line(target: list[Any], source: list[Any], env: Any) -> str:
@@ -169,10 +196,29 @@ def _builder(
 
 def _run(session: BuildSession, job: Job, env: Any) -> None:
     """Run and compare. A wrong kernel must not hide another: the verdict comes after the last."""
-    session.run(job, str(select(env["TT_DEVICE"], job.arch)))
+    session.run(job, str(select(env["TT_DEVICE"], job.arch)), _seconds(env["TT_TIMEOUT"]))
+
+
+def _seconds(text: Any) -> float | None:
+    """What ``TT_TIMEOUT`` says; None where it leaves the limit to the kernel's size."""
+    if text is None or text == "":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise UserError(f"TT_TIMEOUT is '{text}', and must be a number of seconds above 0")
+    return seconds
+
+
+def _check_selection(target: list[Any], source: list[Any], env: Any) -> None:
+    """An action of the aliases: fails where the user has asked for what is not there."""
+    problem = _selection.problem()
+    if problem is not None:
+        raise BuildError(target[0], errstr=problem)
 
 
 def _verdict(target: list[Any], source: list[Any], env: Any) -> int:
-    """The last action of ``test``: fails where a result did."""
-    session: BuildSession = env["TT_SESSION"]
-    return session.verdict()
+    """The last action of ``test``: fails where a result did, of whichever environment."""
+    return sum(session.verdict() for session in all_sessions() if session.jobs)

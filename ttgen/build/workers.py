@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from ttgen_runtime.launch import DeviceKey, device_service
-
 from ttgen.service import Pool, Service
+from ttgen_runtime.launch import DeviceKey, device_service
 
 
 class Workers:

@@ -109,7 +109,13 @@ def _specialise(func: PrimFunc, given: dict[str, int], at: Location) -> PrimFunc
     """Bind symbolic dimensions, and scalar parameters, of a PrimFunc by name."""
     free = {var.name: var for var in _symbols(func)}
     _check_names(given, free, set(), at)
-    return func.specialize({free[name]: value for name, value in given.items()}) if given else func
+    scalars = {var: given[var.name] for var in free.values() if var in func.params}
+    sizes = {var: given[var.name] for var in free.values() if var not in func.params}
+    func = func.specialize(scalars) if scalars else func
+    if not sizes:
+        return func
+    numbers = {var: tvm.ir.prim.IntImm(str(var.ty), value) for var, value in sizes.items()}
+    return tvm_ffi.structural_map(func, (tvm.ir.Var, lambda var: numbers.get(var, var)))
 
 
 def _symbols(func: PrimFunc) -> list[Any]:
@@ -132,10 +138,10 @@ def _call(
     _check_names(given, signature, optional, at)
     try:
         made = factory(**given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise failure_in(source.name, error, f"{factory.__name__}{_shown(given)} failed") from error
     values = {n: p.default for n, p in signature.items() if n in optional} | given
-    parameters = {n: v for n, v in values.items() if isinstance(v, int)}
+    parameters = {n: int(v) for n, v in values.items() if isinstance(v, int)}
     return _as_prim_func(made, at), parameters
 
 

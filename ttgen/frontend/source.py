@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import linecache
 import sys
 import traceback
@@ -9,7 +10,9 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
+from typing import Any
 
 from ttgen.errors import Location, SourceError, TTError
 
@@ -27,27 +30,26 @@ def load_source(path: Path, project: Path) -> SourceModule:
 
     Spans of what it defines carry the path relative to ``project`` (or, for a file elsewhere, its
     file name), so that nothing made from it depends on where the project lies. Modules that it
-    imports from its own folder or the project are loaded afresh and not left in ``sys.modules``:
-    two sources may have helpers of the same name.
+    imports from its own folder or the project are loaded afresh, in the same way, and not left in
+    ``sys.modules``: two sources may have helpers of the same name.
     """
     name = relative_name(path, project)
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except OSError as error:
         raise SourceError(f"cannot read the source: {error.strerror}", at=Location(name)) from None
     module = types.ModuleType(f"ttgen_kernel_{path.stem}")
     module.__file__ = name
-    # TVMScript asks inspect for the source of a function, and inspect asks this cache.
-    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     with _importing_from(path.parent, project), _registered(module):
         try:
-            exec(compile(text, name, "exec"), module.__dict__)
+            exec(_compiled(data, name), module.__dict__)
         except TTError:
             raise
         except SyntaxError as error:
             where = Location(error.filename or name, error.lineno or 0, error.offset or 0)
             raise SourceError(f"not valid Python: {error.msg}", at=where) from error
-        except Exception as error:
+        # An exit() in a source must not end the build, and with success at that.
+        except (Exception, SystemExit) as error:
             raise failure_in(name, error, "the source cannot be loaded") from error
     return SourceModule(name, module)
 
@@ -58,6 +60,45 @@ def relative_name(path: Path, project: Path) -> str:
     if path.is_relative_to(project):
         return path.relative_to(project).as_posix()
     return path.name
+
+
+def _compiled(data: bytes, name: str) -> types.CodeType:
+    """Python source as code that calls its file ``name``."""
+    code = compile(data, name, "exec")
+    # TVMScript asks inspect for the source of a function, and inspect asks this cache.
+    text = importlib.util.decode_source(data)
+    linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    return code
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """Finds what Python's own finder does, and loads the project's files like kernel sources."""
+
+    roots: list[Path]
+    project: Path
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The protocol of ``sys.meta_path``."""
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
+            return None
+        if not _belongs_to_project(Path(spec.origin), self.roots):
+            return None
+        spec.loader = _Loader(name, spec.origin, relative_name(Path(spec.origin), self.project))
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Loads a helper of a kernel source: its spans are relative too, and no bytecode is kept."""
+
+    def __init__(self, fullname: str, path: str, shown: str) -> None:
+        super().__init__(fullname, path)
+        self._shown = shown
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        """The module's code, compiled afresh."""
+        return _compiled(self.get_data(self.path), self._shown)
 
 
 def failure_in(name: str, error: BaseException, what: str) -> SourceError:
@@ -87,11 +128,14 @@ def _importing_from(folder: Path, project: Path) -> Iterator[None]:
     """
     before, path = set(sys.modules), list(sys.path)
     roots = [folder.resolve(), project.resolve()]
+    finder: Any = _Finder(roots, project)
     sys.path += [str(root) for root in roots]
+    sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
     try:
         yield
     finally:
         sys.path[:] = path
+        sys.meta_path.remove(finder)
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
             if file and _belongs_to_project(Path(file), roots):

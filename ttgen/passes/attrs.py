@@ -61,6 +61,31 @@ _NEEDED_FROM = {
 }
 
 
+#: What a kernel may set itself, apart from ``tt.buffer.<name>``, and how to ask for the rest.
+_IN_SOURCE = (USER_LAYOUT,)
+_ASK_BY = {
+    ARCH: "`arch`",
+    CORE_GRID: "`grid`",
+    PARTITION: "`partition`",
+    WORK_PARTITION: "`grid` and `partition`",
+    COMPUTE_CONFIG: "`fidelity`, `fp32_dest_acc`, `math_approx`, `dst_full_sync`",
+    LAYOUT_DESC: "`layouts`",
+}
+
+
+def check_source(func: PrimFunc, at: Location) -> None:
+    """LoweringError at an attribute of a kernel's source that a pass would overwrite."""
+    check_known(func)
+    for key in func.attrs.keys() if func.attrs else ():
+        if key in REGISTRY and key not in _IN_SOURCE:
+            by = _ASK_BY.get(key)
+            raise LoweringError(
+                f"'{key}' is set by the passes, not by a kernel",
+                at=at,
+                hint=f"ask for it in the spec: {by}" if by else None,
+            )
+
+
 def check_known(func: PrimFunc) -> None:
     """LoweringError at a ``tt.*`` attribute that is not in the registry."""
     for key in func.attrs.keys() if func.attrs else ():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ttgen.analysis import Computation, Dim, loads
+from collections.abc import Sequence
+
+from ttgen.analysis import Computation, Dim, Expr, Reduce, loads
 
 #: Rows and columns of a tile, elements.
 TILE = 32
@@ -35,3 +37,26 @@ def padded(shape: list[int]) -> list[int]:
     """``shape`` in whole tiles."""
     *batch, rows, columns = shape
     return [*batch, *(-(-extent // TILE) * TILE for extent in (rows, columns))]
+
+
+def as_tiles(dims: Sequence[Dim]) -> list[Dim]:
+    """The dimensions of a tensor on the device, which has at least two."""
+    return [ONE] * (2 - len(dims)) + list(dims)
+
+
+def tile_dims(expr: Expr) -> set[Dim]:
+    """The dimensions that make tiles of the tensors in ``expr``."""
+    return {dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:]}
+
+
+def tiles_along(dim: Dim) -> int:
+    """Tiles that cover a dimension, the last one perhaps in part."""
+    return -(-dim.extent // TILE)
+
+
+def trips(reduce: Reduce) -> int:
+    """Tiles that one tile of the result is reduced over."""
+    result = 1
+    for dim in reduce.dims:
+        result *= tiles_along(dim) if dim in tile_dims(reduce.value) else dim.extent
+    return result

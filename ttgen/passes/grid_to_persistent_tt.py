@@ -200,14 +200,12 @@ class _Emitter:
 
     def _reads(self, operands: list[Operand], block: tvm.ir.Var) -> Callable[[Any], Body]:
         def read(slot: prim.Expr) -> Body:
-            body: Body = []
-            for operand in operands:
-                body += self._at_tile(
-                    block + slot, operand, lambda page, o=operand: self._read(o, page, slot)
-                )
-            return body
+            return self._at_tile(block + slot, [(o.page, self._reader(o, slot)) for o in operands])
 
         return read
+
+    def _reader(self, operand: Operand, slot: prim.Expr) -> Callable[[prim.Expr], tirx.Stmt]:
+        return lambda page: self._read(operand, page, slot)
 
     def _read_inner_at(self, stage: Stage, operands: list[Operand], tile: prim.Expr) -> Body:
         number = tirx.Var("tile", "int32")
@@ -368,10 +366,11 @@ class _Emitter:
         for step in steps:
             if several:
                 body += self._init(step, stage)
-            body.append(
-                _slots(tiles, lambda slot, step=step: [self._math(stage, step, slot, slot)])
-            )
+            body.append(_slots(tiles, self._each_slot(stage, step)))
         return body
+
+    def _each_slot(self, stage: Stage, step: Step) -> Callable[[Any], Body]:
+        return lambda slot: [self._math(stage, step, slot, slot)]
 
     def _moved(self, stage: Stage) -> list[Operand]:
         """The operands that are waited for and popped: all but constant tiles."""
@@ -414,7 +413,7 @@ class _Emitter:
             def emit(page: prim.Expr) -> tirx.Stmt:
                 return self._op("write_page", output.tensor, page, output.buffer, slot)
 
-            return self._at_tile(block + slot, output, emit)
+            return self._at_tile(block + slot, [(output.page, emit)])
 
         return [
             self._op("cb_wait_front", output.buffer, size),
@@ -448,15 +447,16 @@ class _Emitter:
     # From a running tile number to pages ------------------------------------------------------
 
     def _at_tile(
-        self, tile: prim.Expr, operand: Operand, emit: Callable[[prim.Expr], tirx.Stmt]
+        self, tile: prim.Expr, uses: list[tuple[prim.Expr, Callable[[prim.Expr], tirx.Stmt]]]
     ) -> Body:
-        """``emit`` on the operand's page for output tile ``tile``, after what it needs."""
-        simple = self._page_of(tile, operand.page)
-        if simple is not None:
-            return [emit(simple)]
+        """A statement for each page of output tile ``tile``, after the bindings that they need."""
+        simple = [self._page_of(tile, page) for page, _ in uses]
+        if None not in simple:
+            return [emit(page) for page, (_, emit) in zip(simple, uses, strict=True)]
         number = tirx.Var("tile", "int32")
-        bindings, fresh = self._coordinates(number, [operand.page])
-        return [Bind(number, tile), *bindings, emit(_substitute(operand.page, fresh))]
+        bindings, fresh = self._coordinates(number, [page for page, _ in uses])
+        statements = [emit(_substitute(page, fresh)) for page, emit in uses]
+        return [Bind(number, tile), *bindings, *statements]
 
     def _page_of(self, tile: prim.Expr, page: prim.Expr) -> prim.Expr | None:
         """``page`` without the tile's coordinates, where that needs no division."""
@@ -563,7 +563,7 @@ def _word(value: float, dtype: str) -> int:
     """32 bits of a page that holds ``value`` everywhere."""
     (bits,) = struct.unpack("<I", struct.pack("<f", value))
     if FORMATS[dtype].name == "bf16":
-        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+        rounded = (int(bits) + 0x7FFF + ((int(bits) >> 16) & 1)) >> 16
         return rounded << 16 | rounded
     return int(bits)
 
@@ -634,9 +634,10 @@ def _program(
     stmt = _sequence(body)
     used = _variables(stmt)
     constants = attrs.require(func, attrs.CONSTANTS, GridToPersistentTT.name)
-    tensors = [param for param in func.params if param in used and param.name not in constants]
+    params = [param for param in func.params if param in used]
+    tensors = [param for param in params if isinstance(param.ty, tirx.BufferType)]
     runtime = [var for var in arguments if var in used]
-    symbols = [param for param in func.params if param in used and param.name in constants]
+    symbols = [param for param in params if not isinstance(param.ty, tirx.BufferType)]
     # Functions of one module share no variables, or the printed module does not parse to itself.
     result = s_tir.renew_defs(PrimFunc([*tensors, *runtime, *symbols], stmt, attrs=func.attrs))
     return result.with_attrs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -45,6 +46,7 @@ class InferTTLayout(FuncPass):
         """Add the attributes; LoweringError at an annotation that means nothing."""
         architecture(self.arch)
         buffers = [param for param in func.params if isinstance(param.ty, BufferType)]
+        _check_buffers(func, buffers)
         self._check_names(func, [buffer.name for buffer in buffers])
         desc = {buffer.name: self._layout(func, buffer) for buffer in buffers}
         return func.with_attr(attrs.ARCH, self.arch).with_attr(attrs.LAYOUT_DESC, desc)
@@ -60,8 +62,10 @@ class InferTTLayout(FuncPass):
         return {**layout, "shape": shape, "page_bytes": tile_bytes}
 
     def _asked(self, func: PrimFunc, name: str) -> list[Mapping[str, Any]]:
-        annotation = attrs.optional(func, attrs.BUFFER_PREFIX + name) or {}
-        user = (attrs.optional(func, attrs.USER_LAYOUT) or {}).get(name, {})
+        annotation = _mapping(func, attrs.BUFFER_PREFIX + name)
+        user = _mapping(func, attrs.USER_LAYOUT).get(name, {})
+        if not isinstance(user, Mapping):
+            raise _no_mapping(func, f"{attrs.USER_LAYOUT} of {name}", user)
         return [annotation, user, self.layouts.get(name, {})]
 
     def _check_names(self, func: PrimFunc, known: list[str]) -> None:
@@ -70,7 +74,7 @@ class InferTTLayout(FuncPass):
             for key in (func.attrs.keys() if func.attrs else ())
             if key.startswith(attrs.BUFFER_PREFIX)
         ]
-        user = attrs.optional(func, attrs.USER_LAYOUT) or {}
+        user = _mapping(func, attrs.USER_LAYOUT)
         for name in [*annotated, *user, *self.layouts]:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
@@ -79,6 +83,53 @@ class InferTTLayout(FuncPass):
                     at=attrs.kernel_place(func),
                     hint=f"did you mean '{near[0]}'?" if near else None,
                 )
+
+
+def _mapping(func: PrimFunc, key: str) -> Mapping[str, Any]:
+    """The annotation ``key``, empty where there is none; LoweringError if it is no mapping."""
+    value = attrs.optional(func, key)
+    if value is not None and not isinstance(value, Mapping):
+        raise _no_mapping(func, key, value)
+    return value or {}
+
+
+def _no_mapping(func: PrimFunc, what: str, value: Any) -> LoweringError:
+    return LoweringError(
+        f"{what} is {value!r}; it maps keys of a layout to values",
+        at=attrs.kernel_place(func),
+        hint='for example {"memory": "DRAM"}',
+    )
+
+
+def _check_buffers(func: PrimFunc, buffers: list[tvm.ir.Var]) -> None:
+    """Names that C++ and the plan can hold, one per tensor; dense row-major tensors."""
+    seen: set[str] = set()
+    for buffer in buffers:
+        at = location(buffer.span, attrs.kernel_place(func))
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", buffer.name):
+            problem = "use ASCII letters, digits and '_'"
+            raise LoweringError(f"a tensor cannot be called '{buffer.name}': {problem}", at=at)
+        if buffer.name in seen:
+            raise LoweringError(
+                f"two tensors are called '{buffer.name}'", at=at, hint="give each a name of its own"
+            )
+        seen.add(buffer.name)
+        _check_dense(buffer, at)
+
+
+def _check_dense(buffer: tvm.ir.Var, at: Location) -> None:
+    kind = buffer.ty
+    scope = kind.storage_scope
+    has_offset = isinstance(kind.elem_offset, tvm.ir.prim.IntImm) and int(kind.elem_offset) != 0
+    for is_so, what in (
+        (len(kind.strides) > 0, "strides"),
+        (has_offset, "an element offset"),
+        (scope not in ("", "global"), f"the scope '{scope}'"),
+    ):
+        if is_so:
+            raise LoweringError(
+                f"{buffer.name} has {what}", at=at, hint="tensors are dense and in global memory"
+            )
 
 
 def _default_format(buffer: tvm.ir.Var, at: Location) -> str:
@@ -100,6 +151,11 @@ def _check(layout: Mapping[str, Any], buffer: tvm.ir.Var, at: Location) -> None:
             raise LoweringError(
                 f"layout of {buffer.name}: {key} is {value}; supported: {wanted}", at=at
             )
+    source = str(buffer.ty.dtype)
+    if "float" not in source and layout["dtype"] != BY_SOURCE_DTYPE[source].name:
+        raise LoweringError(
+            f"layout of {buffer.name}: {layout['dtype']} cannot hold the values of {source}", at=at
+        )
 
 
 def tiles(layout: Mapping[str, Any]) -> tuple[int, int]:

@@ -25,7 +25,8 @@ class TileMath:
     """An operation ``tt.<name>(dst, tensor, page, …, word, …)`` into a DST register.
 
     It becomes ``device`` on circular buffers, after ``init``, in a program that starts with
-    ``startup``. ``operands`` counts the tensors, ``words`` the words that follow them. ``uninit`` ends what ``init`` has begun.
+    ``startup``. ``operands`` counts the tensors, ``words`` the words that follow them. ``uninit``
+    ends what ``init`` has begun.
     """
 
     name: str

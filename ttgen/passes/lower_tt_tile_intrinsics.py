@@ -34,7 +34,7 @@ from ttgen.analysis import (
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import attrs, intrin
 from ttgen.passes.base import FuncPass
-from ttgen.passes.device_shape import ONE, TILE, device_dims
+from ttgen.passes.device_shape import ONE, TILE, as_tiles, device_dims, tile_dims, tiles_along
 
 #: Marks the loops over output tiles, whose iterations are independent of each other.
 PARALLEL = {"tt.axis": "parallel"}
@@ -97,7 +97,7 @@ class _Names:
         self._taken = set(taken)
 
     def fresh(self, wish: str) -> str:
-        base = re.sub(r"\W", "_", wish)
+        base = re.sub(r"[^A-Za-z0-9_]", "_", wish)
         name, number = base, 1
         while name in self._taken:
             number += 1
@@ -153,8 +153,8 @@ class _Emitter:
         self._batch, self.frame = batch, _Frame(rows, columns)
         for dim in batch:
             self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
-        self._declare(rows, "Mt", _tiles(rows), f"{rows.name}_tile")
-        self._declare(columns, "Nt", _tiles(columns), f"{columns.name}_tile")
+        self._declare(rows, "Mt", tiles_along(rows), f"{rows.name}_tile")
+        self._declare(columns, "Nt", tiles_along(columns), f"{columns.name}_tile")
 
     def symbols(self) -> list[tvm.ir.Var]:
         """The extents that the body uses, as parameters."""
@@ -183,14 +183,14 @@ class _Emitter:
             self._coordinates[dim] = tirx.Var(self.names.fresh(variable), "int32")
             self._extents[dim] = (tirx.Var(extent_name, "int32"), extent)
 
-    def _declare_reduced(self, reduce: Reduce, tile_dims: set[Dim]) -> None:
+    def _declare_reduced(self, reduce: Reduce, in_tiles: set[Dim]) -> None:
         for dim in reduce.dims:
             if dim in self._coordinates:
                 continue
-            if dim in tile_dims:
+            if dim in in_tiles:
                 taken = {str(var.name) for var, _ in self._extents.values()}
                 name = self.names.fresh("Kt") if "Kt" in taken else "Kt"
-                self._declare(dim, name, _tiles(dim), f"{dim.name}_tile")
+                self._declare(dim, name, tiles_along(dim), f"{dim.name}_tile")
             else:
                 self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
 
@@ -230,7 +230,17 @@ class _Emitter:
     ) -> None:
         """Operations and a pack; in a loop of their own where they make a tile per iteration."""
         stage = [*operations, intrin.call(intrin.PACK, [0, target, page], _span(at))]
-        self._stages += stage if loop is None else [self._for(loop, _sequence(stage), MAP)]
+        if loop is None:
+            self._stages += stage
+            return
+        # The loop that reads these tiles has the same extent, but a variable of its own.
+        old, (extent, _) = self._coordinates[loop], self._extents[loop]
+        var = tirx.Var(self.names.fresh(str(old.name)), "int32")
+        body = tvm_ffi.structural_map(
+            _sequence(stage), (tvm.ir.Var, lambda seen: var if seen.same_as(old) else seen)
+        )
+        serial = tirx.ForKind.SERIAL
+        self._stages.append(tirx.For(var, 0, extent, serial, body, annotations=MAP))
 
     def _temporary(self, expr: Expr, frame: _Frame, at: Location) -> _Tile:
         """A tile of its own for ``expr``, made by an earlier stage."""
@@ -341,7 +351,7 @@ class _Emitter:
                 return self._temporary(expr, frame.narrowed(expr), at)
 
     def _loaded(self, access: Access, frame: _Frame, at: Location) -> _Tile:
-        dims = _as_tiles(access.dims)
+        dims = as_tiles(access.dims)
         rows, columns = dims[-2:]
         page = self._page(dims)
         self._check_batch(access, dims, at)
@@ -391,11 +401,11 @@ class _Emitter:
     # Reductions -------------------------------------------------------------------------------
 
     def _reduction(self, expr: Reduce, frame: _Frame) -> list[tirx.Stmt]:
-        tile_dims = {dim for access in loads(expr.value) for dim in _as_tiles(access.dims)[-2:]}
-        self._declare_reduced(expr, tile_dims)
+        in_tiles = tile_dims(expr.value)
+        self._declare_reduced(expr, in_tiles)
         product = self._product(expr, frame)
         step = product if product is not None else self._pooled(expr, frame)
-        for dim in sorted(expr.dims, key=lambda dim: dim in tile_dims, reverse=True):
+        for dim in sorted(expr.dims, key=lambda dim: dim in in_tiles, reverse=True):
             step = self._for(dim, step, REDUCE)
         return [step]
 
@@ -417,7 +427,7 @@ class _Emitter:
     def _matmul(
         self, expr: Reduce, frame: _Frame, left: Access, right: Access, inner: Dim
     ) -> tirx.Stmt:
-        left_dims, right_dims = _as_tiles(left.dims), _as_tiles(right.dims)
+        left_dims, right_dims = as_tiles(left.dims), as_tiles(right.dims)
         self._check_batch(left, left_dims, expr.at)
         self._check_batch(right, right_dims, expr.at)
         first = _Tile(left.buffer, self._page(left_dims), _Frame(*left_dims[-2:]))
@@ -438,7 +448,7 @@ class _Emitter:
 
     def _pooled(self, expr: Reduce, frame: _Frame) -> tirx.Stmt:
         """A reduction of tiles along their rows, columns or both."""
-        candidates = [dim for dim in expr.dims if dim in _tile_dims_of(expr.value)]
+        candidates = [dim for dim in expr.dims if dim in tile_dims(expr.value)]
         rows = [frame.rows] if frame.rows.axes else []
         columns = [frame.columns] if frame.columns.axes else []
         inside = self._inside(expr, candidates, rows, columns)
@@ -467,7 +477,7 @@ class _Emitter:
         self, expr: Reduce, candidates: list[Dim], rows: list[Dim], columns: list[Dim]
     ) -> _Frame:
         """The frame of the tiles that are reduced: the result's, with the reduced dimensions."""
-        frames = [_Frame(*_as_tiles(access.dims)[-2:]) for access in loads(expr.value)]
+        frames = [_Frame(*as_tiles(access.dims)[-2:]) for access in loads(expr.value)]
         allowed = [*rows, *columns, *candidates, ONE]
         for frame in frames:
             kept_rows = frame.rows in expr.dims or frame.rows in [*rows, ONE]
@@ -494,10 +504,6 @@ class _Emitter:
             )
 
 
-def _tiles(dim: Dim) -> int:
-    return -(-dim.extent // TILE)
-
-
 def _is_zero(page: Any) -> bool:
     return isinstance(page, int) and page == 0
 
@@ -507,23 +513,14 @@ def _in_memory(expr: Expr, frame: _Frame) -> bool:
     return isinstance(expr, Load | Const) or frame.narrowed(expr) != frame
 
 
-def _as_tiles(dims: Sequence[Dim]) -> list[Dim]:
-    """The dimensions of a tensor on the device, which has at least two."""
-    return [ONE] * (2 - len(dims)) + list(dims)
-
-
 def _pair(access: Access, wanted: Dim) -> tuple[bool, Dim | None]:
     """Whether one of the tile dimensions is ``wanted``, and the other one."""
-    first, second = _as_tiles(access.dims)[-2:]
+    first, second = as_tiles(access.dims)[-2:]
     if first == wanted:
         return True, second
     if second == wanted:
         return True, first
     return False, None
-
-
-def _tile_dims_of(expr: Expr) -> set[Dim]:
-    return {dim for access in loads(expr) for dim in _as_tiles(access.dims)[-2:]}
 
 
 def _free_dims(expr: Expr) -> set[Dim]:

@@ -89,6 +89,10 @@ def run_pipeline(
 
 
 def kernel_module(kernel: Kernel) -> IRModule:
-    """The kernel as a module of one function that knows where it stands."""
+    """The kernel as a module of one function that knows where it stands.
+
+    LoweringError at an attribute that the kernel may not set: a pass would overwrite it.
+    """
+    attrs.check_source(kernel.func, kernel.at)
     source = {"path": kernel.at.path, "line": kernel.at.line, "column": kernel.at.column}
     return tvm.IRModule({kernel.function: kernel.func.with_attr(attrs.SOURCE, source)})

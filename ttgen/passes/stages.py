@@ -150,9 +150,10 @@ class _Parser:
                 raise self._unexpected(part, "a reduction as the first operation of its stage")
             loops = tuple(reduced) or loops
             steps.append(self._step(inner))
-        name, (_, target, page) = self._call(last)
-        if not steps or name != intrin.PACK:
-            raise self._unexpected(last, "tile operations and a tt.pack")
+        name, pack_args = self._call(last)
+        if not steps or name != intrin.PACK or len(pack_args) != 3:
+            raise self._unexpected(last, "tile operations and a tt.pack(dst, tensor, page)")
+        _, target, page = pack_args
         is_output = target in self._func.params
         kind: OperandKind = "tensor" if is_output else "temporary"
         packed = Operand(target, page, str(target.name), kind)
@@ -193,12 +194,12 @@ class _Parser:
     def _call(self, node: tirx.Stmt) -> tuple[str, list[Any]]:
         if isinstance(node, tirx.Evaluate) and isinstance(node.value, tvm.ir.Call):
             name = str(node.value.op.name)
-            if name.startswith("tt."):
+            if name.startswith("tt.") and node.value.args:
                 return name.removeprefix("tt."), list(node.value.args)
-        raise self._unexpected(node, "a tt.* operation")
+        raise self._unexpected(node, "a tt.* operation on tiles")
 
     def _unexpected(self, node: Any, wanted: str) -> LoweringError:
-        found = str(node).strip().splitlines()[-1] if node is not None else "nothing"
+        found = str(node).strip().splitlines()[-1].strip() if node is not None else "nothing"
         return LoweringError(
             f"GridToPersistentTT wants {wanted}, found '{found}'",
             at=attrs.kernel_place(self._func),

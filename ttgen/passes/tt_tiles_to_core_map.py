@@ -15,7 +15,7 @@ from ttgen.errors import LoweringError
 from ttgen.partition import TILE_ORDERS, Grid, balanced, first_cores
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
-from ttgen.passes.device_shape import TILE
+from ttgen.passes.device_shape import trips
 from ttgen.passes.infer_tt_layout import tiles
 
 
@@ -83,5 +83,4 @@ def _unknown_partition(name: str) -> tuple[str, str | None]:
 
 def _reduction_tiles(computation: Computation) -> int:
     """Tiles that one output tile is reduced over, 1 where there is no reduction."""
-    found = reductions(computation.value)
-    return max((prod(-(-dim.extent // TILE) for dim in r.dims) for r in found), default=1)
+    return max((trips(reduce) for reduce in reductions(computation.value)), default=1)

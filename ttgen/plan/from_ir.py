@@ -101,12 +101,13 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
     layouts, roles = read(attrs.LAYOUT_DESC), read(attrs.ROLES)
     tensors = []
     for param in kernel.func.params:
-        desc = layouts[param.name]
+        name = str(param.name)
+        desc = layouts[name]
         tile_shape = tuple(desc["tile_shape"])
         tensors.append(
             model.Tensor(
-                name=str(param.name),
-                role=roles[param.name],
+                name=name,
+                role=roles[name],
                 shape=tuple(desc["shape"]),
                 device_shape=tuple(desc["device_shape"]),
                 padded_shape=tuple(desc["padded_shape"]),
@@ -133,6 +134,7 @@ _RUNTIME_ARGS: dict[str, Callable[[model.CoreWork], int]] = {
 
 def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
     constants = attrs.require(func, attrs.CONSTANTS, "the plan")
+    # Long names are a subclass of str in TVM, which msgspec does not write.
     tensors = [str(param.name) for param in func.params if isinstance(param.ty, tirx.BufferType)]
     scalars = [
         str(param.name) for param in func.params if not isinstance(param.ty, tirx.BufferType)

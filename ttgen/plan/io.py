@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ def load(path: Path) -> Plan:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PlanError(f"cannot read the plan: {error.strerror}", at=Location(str(path))) from None
+    except UnicodeDecodeError as error:
+        raise PlanError(f"not UTF-8: {error.reason}", at=Location(str(path))) from None
     return decode(text, str(path))
 
 
@@ -55,7 +58,10 @@ def decode(text: str, name: str) -> Plan:
 
 
 def schema() -> str:
-    """The JSON Schema of a plan, generated from the types; the text of :data:`SCHEMA_FILE`."""
+    """The JSON Schema of a plan, generated from the types; the text of :data:`SCHEMA_FILE`.
+
+    After a change of the types: ``python -m ttgen.plan.io > ttgen/plan/tt.plan.schema.json``.
+    """
     document = msgspec.json.schema(Plan)
     document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     document["title"] = "tt.plan.json"
@@ -93,3 +99,7 @@ def _dump(value: Any, indent: int = 0) -> str:
         return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
     lines = [pad + _dump(item, indent + 2) for item in value]
     return "[\n" + ",\n".join(lines) + "\n" + " " * indent + "]"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema())

@@ -44,6 +44,9 @@ def _paths(plan: Plan) -> Iterator[Violation]:
     for place in named:
         if not _is_relative(place[2]):
             yield Violation(list(place[:2]), f"'{place[2]}' must be a path below the project")
+    for i, tensor in enumerate(plan.tensors):
+        if not _is_relative(tensor.at):
+            yield Violation(["tensors", i, "at"], f"'{tensor.at}' must be below the project")
     for i, folder in enumerate(plan.templates):
         if not _is_relative(folder):
             yield Violation(["templates", i], f"'{folder}' must be a path below the project")
@@ -85,6 +88,7 @@ def _unique_names(plan: Plan) -> Iterator[Violation]:
     for field, names in collections.items():
         yield from _repeated(field, names, "name")
     yield from _repeated("circular_buffers", [cb.index for cb in plan.circular_buffers], "index")
+    yield from _repeated("semaphores", [s.index for s in plan.semaphores], "index")
 
 
 def _repeated(field: str, values: Iterable[object], what: str) -> Iterator[Violation]:
@@ -119,11 +123,11 @@ def _unknown_format(name: str) -> str:
 
 def _padding(at: list[PathItem], tensor: Tensor, tile: tuple[int, int]) -> Iterator[Violation]:
     shape, device, padded = tensor.shape, tensor.device_shape, tensor.padded_shape
-    if len(device) < 2 or len(device) != len(padded):
+    if len(device) < 2:
         yield Violation([*at, "device_shape"], "the device holds tiles: at least two dimensions")
         return
-    if prod(device) != prod(shape):
-        problem = f"{list(device)} has not as many elements as the shape {list(shape)}"
+    if [extent for extent in device if extent > 1] != [extent for extent in shape if extent > 1]:
+        problem = f"{list(device)} is not the shape {list(shape)} with extents of 1 added"
         yield Violation([*at, "device_shape"], problem)
     steps = [1] * (len(device) - 2) + list(tile)
     wanted = [-(-extent // step) * step for extent, step in zip(device, steps, strict=True)]
@@ -133,16 +137,21 @@ def _padding(at: list[PathItem], tensor: Tensor, tile: tuple[int, int]) -> Itera
 
 
 def _circular_buffers(plan: Plan) -> Iterator[Violation]:
-    names = {tensor.name for tensor in plan.tensors}
+    formats = {tensor.name: tensor.layout.dtype for tensor in plan.tensors}
     for i, cb in enumerate(plan.circular_buffers):
         at: list[PathItem] = ["circular_buffers", i]
-        if cb.tensor is not None and cb.tensor not in names:
+        if cb.tensor is not None and cb.tensor not in formats:
             yield Violation([*at, "tensor"], f"there is no tensor '{cb.tensor}'")
         if cb.dtype not in FORMATS:
             yield Violation([*at, "dtype"], _unknown_format(cb.dtype))
         elif cb.page_bytes != FORMATS[cb.dtype].tile_bytes:
             want = FORMATS[cb.dtype].tile_bytes
             yield Violation([*at, "page_bytes"], f"a {cb.dtype} tile is {want} bytes")
+        elif cb.tensor is not None and cb.dtype != formats[cb.tensor]:
+            problem = (
+                f"tensor '{cb.tensor}' is {formats[cb.tensor]}, and pages are copied as they are"
+            )
+            yield Violation([*at, "dtype"], problem)
 
 
 def _l1(plan: Plan) -> Iterator[Violation]:
@@ -204,7 +213,12 @@ def _programs(plan: Plan) -> Iterator[Violation]:
             if tensor not in tensors:
                 yield Violation([*at, "tensors", i], f"there is no tensor '{tensor}'")
         yield from _runtime_args(plan, program, at)
-        scope = {c.name for c in program.constants} | set(program.runtime_args.names)
+        yield from _constants(plan, program, at)
+        scope: set[str] = set()
+        for argument in (*(c.name for c in program.constants), *program.runtime_args.names):
+            if argument in scope:
+                yield Violation(at, f"'{argument}' is defined twice")
+            scope.add(argument)
         checker = _BodyChecker(name, buffers, set(program.tensors))
         yield from checker.check(program.body, scope, [*at, "body"])
 
@@ -218,6 +232,24 @@ def _runtime_args(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[
         if len(row) != len(args.names):
             problem = f"{len(row)} values for {len(args.names)} names"
             yield Violation([*at, "runtime_args", "values", i], problem)
+    for i, (work, row) in enumerate(zip(plan.partition.cores, args.values, strict=False)):
+        for name, value in zip(args.names, row, strict=False):
+            expected = {"start": work.start, "count": work.count}.get(name, value)
+            if value != expected:
+                problem = f"{name} is {value}; the partition gives {expected} to core {work.core}"
+                yield Violation([*at, "runtime_args", "values", i], problem)
+
+
+def _constants(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[Violation]:
+    """The extents of a batch stand beside Mt and Kt, so these divide what the partition says."""
+    rows, columns = plan.partition.tiles
+    for i, constant in enumerate(program.constants):
+        whole = {"Mt": rows, "Kt": plan.partition.len_k}.get(constant.name, constant.value)
+        wrong = constant.value < 1 or whole % constant.value
+        if wrong or (constant.name == "Nt" and constant.value != columns):
+            whole = columns if constant.name == "Nt" else whole
+            problem = f"{constant.name} is {constant.value}, the partition says {whole}"
+            yield Violation([*at, "constants", i], problem)
 
 
 @dataclass(frozen=True)
@@ -237,15 +269,24 @@ class _BodyChecker:
             match statement:
                 case Let(var=var, value=value):
                     yield from self._expr(value, scope, [*here, "value"])
+                    yield from self._defined(var, scope, here)
                     scope.add(var)
                 case For():
                     yield from self._expr(statement.start, scope, [*here, "start"])
                     yield from self._expr(statement.stop, scope, [*here, "stop"])
+                    yield from self._defined(statement.var, scope, here)
                     yield from self.check(statement.body, scope | {statement.var}, [*here, "body"])
                 case Op():
                     yield from self._op(statement, scope, here)
 
+    def _defined(self, var: str, scope: set[str], at: list[PathItem]) -> Iterator[Violation]:
+        """In C++ a second definition is an error, or hides the first."""
+        if var in scope:
+            yield Violation([*at, "var"], f"'{var}' is defined twice")
+
     def _op(self, op: Op, scope: set[str], at: list[PathItem]) -> Iterator[Violation]:
+        if not _is_relative(op.at):
+            yield Violation([*at, "at"], f"'{op.at}' must be below the project")
         known = TILE_OPS.get(op.op)
         if known is None:
             yield Violation([*at, "op"], f"there is no operation '{op.op}'")
@@ -372,7 +413,7 @@ def _outputs(plan: Plan) -> Iterator[Violation]:
         if missing:
             yield Violation(at, f"page {missing[0]} of '{name}' is never written")
         for page, times in sorted(counts.items()):
-            if page >= expected:
+            if not 0 <= page < expected:
                 yield Violation(at, f"page {page} of '{name}' is written; it has {expected}")
             elif times > 1:
                 yield Violation(at, f"page {page} of '{name}' is written {times} times")

@@ -1,0 +1,252 @@
+"""Whatever is accepted is lowered to what the source means (D3, P7, P8, P13, E2, E3).
+
+Plans are interpreted with NumPy (:mod:`interpreter`), and compared with NumPy's own result or with
+the golden, which is the source built for the CPU.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from interpreter import run
+from sources import (
+    ELEMENTWISE_FORMS,
+    GEMM_FORMS,
+    elementwise,
+    gemm,
+    kernel,
+    lower,
+    plan_of,
+    prim_func,
+    square,
+)
+
+from ttgen.errors import LoweringError
+from ttgen.golden import golden
+from ttgen.plan import Plan
+
+EXTENTS = st.integers(1, 8).map(lambda tiles: 32 * tiles)
+OPTIONS = st.fixed_dictionaries(
+    {
+        "partition": st.sampled_from(["row_major", "column_major"]),
+        "block_tiles": st.integers(1, 20),
+        "buffering": st.integers(1, 3),
+        "fp32_dest_acc": st.booleans(),
+        "dst_full_sync": st.booleans(),
+    },
+    optional={"grid": st.tuples(st.integers(1, 4), st.integers(1, 4))},
+)
+ORDERS = st.permutations("ijk").map("".join)
+RELATION = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
+
+
+def values(plan: Plan) -> dict[str, Any]:
+    """Small whole numbers: every sum is exact in float32, so results compare by equality."""
+    random = np.random.default_rng(7)
+    return {
+        tensor.name: random.integers(-4, 5, tensor.shape).astype(np.float32)
+        for tensor in plan.tensors
+        if tensor.role == "input"
+    }
+
+
+def fuzz(examples: int) -> Any:
+    """Deterministic, so that a run of the suite means the same everywhere."""
+    return settings(max_examples=examples, deadline=None, derandomize=True, database=None)
+
+
+@fuzz(60)
+@given(EXTENTS, EXTENTS, EXTENTS, st.sampled_from(GEMM_FORMS), ORDERS, st.booleans(), OPTIONS)
+def test_every_way_to_write_a_product_gives_the_product(
+    m: int, n: int, k: int, form: str, order: str, swapped: bool, options: dict[str, Any]
+) -> None:
+    source = gemm(m, n, k, form, order=order, swap_product=swapped, swap_sum=swapped)
+    plan = plan_of(source, **options)
+    inputs = values(plan)
+    assert np.array_equal(run(plan, inputs)["C"], inputs["A"] @ inputs["B"])
+
+
+@fuzz(50)
+@given(
+    st.lists(EXTENTS, min_size=2, max_size=2),
+    st.integers(0, 3),
+    st.sampled_from(["add", "sub", "mul"]),
+    st.sampled_from(ELEMENTWISE_FORMS),
+    st.booleans(),
+    OPTIONS,
+)
+def test_every_way_to_write_an_elementwise_operation_gives_its_result(
+    shape: list[int], leading: int, op: str, form: str, reverse: bool, options: dict[str, Any]
+) -> None:
+    shape = [leading, *shape] if leading else shape
+    plan = plan_of(elementwise(op, shape, form, reverse=reverse), **options)
+    inputs = values(plan)
+    assert np.array_equal(run(plan, inputs)["C"], RELATION[op](inputs["A"], inputs["B"]))
+
+
+@fuzz(20)
+@given(EXTENTS, EXTENTS, st.sampled_from(ELEMENTWISE_FORMS), OPTIONS)
+def test_every_way_to_write_a_copy_copies(
+    m: int, n: int, form: str, options: dict[str, Any]
+) -> None:
+    plan = plan_of(elementwise("copy", (m, n), form), **options)
+    inputs = values(plan)
+    assert np.array_equal(run(plan, inputs)["B"], inputs["A"])
+
+
+@fuzz(15)
+@given(EXTENTS, EXTENTS, EXTENTS, OPTIONS)
+def test_one_core_and_many_cores_give_the_same_bits(
+    m: int, n: int, k: int, options: dict[str, Any]
+) -> None:
+    source = gemm(m, n, k)
+    many = plan_of(source, **options)
+    one = plan_of(source, **{**options, "grid": (1, 1)})
+    random = np.random.default_rng(1)
+    inputs = {
+        "A": random.standard_normal((m, k), dtype=np.float32),
+        "B": random.standard_normal((k, n), dtype=np.float32),
+    }
+    assert np.array_equal(run(one, inputs)["C"], run(many, inputs)["C"])
+
+
+@pytest.mark.parametrize("partition", ["row_major", "column_major"])
+@pytest.mark.parametrize("op", ["add", "mul"])
+def test_a_tensor_that_is_used_twice_is_read_once(op: str, partition: str) -> None:
+    """P7: one circular buffer for ``A op A``, whose pages are popped once."""
+    plan = plan_of(
+        elementwise(op, (96, 64), names=("A", "A", "C")).replace(
+            'A: T.Buffer((96, 64), "bfloat16"), ', "", 1
+        ),
+        partition=partition,
+    )
+    assert [cb.name for cb in plan.circular_buffers] == ["A", "C"]
+    inputs = values(plan)
+    assert np.array_equal(run(plan, inputs)["C"], RELATION[op](inputs["A"], inputs["A"]))
+
+
+@pytest.mark.parametrize("output", ["C", "A_2"])
+def test_a_product_of_a_tensor_with_itself_reads_two_different_tiles(output: str) -> None:
+    """The second circular buffer is called as no tensor is."""
+    body = f"""
+    for i, j in T.grid(64, 64):
+        {output}[i, j] = T.bfloat16(0)
+        for k in range(64):
+            {output}[i, j] = {output}[i, j] + A[i, k] * A[k, j]
+    """
+    parameters = ", ".join(f'{name}: T.Buffer((64, 64), "bfloat16")' for name in ("A", output))
+    plan = plan_of(prim_func(parameters, body))
+    inputs = values(plan)
+    assert np.array_equal(run(plan, inputs)[output], inputs["A"] @ inputs["A"])
+
+
+# Programs that are nearly right ---------------------------------------------------------------
+
+INDEX = st.sampled_from(["i", "j", "k"])
+PAIR = st.tuples(INDEX, INDEX)
+
+
+@st.composite
+def _sums(draw: Any) -> str:
+    """A sum with a store of zeros somewhere before it, and indices that may be wrong."""
+    target, left, right = ("i", "j"), ("i", "k"), ("k", "j")
+    if draw(st.integers(0, 3)) == 0:
+        target, left, right = draw(PAIR), draw(PAIR), draw(PAIR)
+    zeroed = draw(st.sampled_from([*[("i", "j")] * 4, ("j", "i"), ("i", "i"), ("k", "j")]))
+    order = draw(ORDERS)
+    shared = draw(st.sampled_from([0, 0, 1, 2, 3]))
+    before = [loop for loop in "ijk" if loop in zeroed and loop not in order[:shared]]
+    lines: list[str] = []
+    depth = 0
+    for loop in order[:shared]:
+        lines.append(f"{'    ' * depth}for {loop} in range(64):")
+        depth += 1
+
+    def nest(loops: Any, statement: str) -> None:
+        inner = depth
+        for loop in loops:
+            lines.append(f"{'    ' * inner}for {loop} in range(64):")
+            inner += 1
+        lines.append("    " * inner + statement)
+
+    nest(
+        before,
+        f"C[{zeroed[0]}, {zeroed[1]}] = T.bfloat16({draw(st.sampled_from([0, 0, 0, 0, 0, 1]))})",
+    )
+    c = f"C[{target[0]}, {target[1]}]"
+    nest(
+        order[shared:],
+        f"{c} = {c} + A[{left[0]}, {left[1]}] * B[{right[0]}, {right[1]}]",
+    )
+    return square("\n".join(lines))
+
+
+@st.composite
+def _blocks(draw: Any) -> str:
+    """A block whose axes may be of the wrong kind, and whose init may stand elsewhere."""
+    kinds = draw(st.sampled_from(["SSR", "SSR", "SSR", "SSR", "SRS", "RSS", "RSR", "SSS", "RRR"]))
+    order = draw(ORDERS)
+    zeroed = draw(st.sampled_from([*[("vi", "vj")] * 4, ("vj", "vi"), ("vi", "vi")]))
+    last = draw(st.sampled_from(["k", "k", "63 - k"]))
+    inner = "vk" if last == "k" else draw(st.sampled_from(["vk", "63 - vk"]))
+    body = f"""
+    for {", ".join(order)} in T.grid(64, 64, 64):
+        with T.sblock("sum"):
+            vi = T.axis.{_axis(kinds[0])}(64, i)
+            vj = T.axis.{_axis(kinds[1])}(64, j)
+            vk = T.axis.{_axis(kinds[2])}(64, {last})
+            with T.init():
+                C[{zeroed[0]}, {zeroed[1]}] = T.bfloat16(0)
+            C[vi, vj] = C[vi, vj] + A[vi, {inner}] * B[{inner}, vj]
+    """
+    return square(body, s_tir=True)
+
+
+def _axis(kind: str) -> str:
+    return {"S": "spatial", "R": "reduce"}[kind]
+
+
+@st.composite
+def _assignments(draw: Any) -> str:
+    """One store with loops and indices that may be wrong, split or not."""
+    loops = ["i", "j", "o", "p"]
+    extents = {"i": 64, "j": 64, "o": 2, "p": 32}
+    index = st.sampled_from(["i", "j", "o * 32 + p", "p * 2 + o", "63 - i", "p", "i * 1", "0"])
+    pair = draw(st.tuples(index, index))
+    same = draw(st.booleans())
+    other = pair if same else draw(st.tuples(index, index))
+    wanted = {loop for loop in loops if any(loop in text for text in (*pair, *other))}
+    used = sorted(wanted | set(draw(st.sampled_from(["", "", "i", "p"]))))
+    assume(used)
+    grid = f"for {', '.join(used)}, in T.grid({', '.join(str(extents[x]) for x in used)}):"
+    grid = grid.replace(", in", " in")
+    value = f"A[{', '.join(other)}] {draw(st.sampled_from('+-*'))} B[{', '.join(pair)}]"
+    return square(f"{grid}\n    C[{', '.join(pair)}] = {value}")
+
+
+@pytest.mark.parametrize(
+    ("programs", "examples"), [(_sums(), 120), (_blocks(), 60), (_assignments(), 80)]
+)
+def test_what_is_accepted_means_what_the_source_means(programs: Any, examples: int) -> None:
+    """P13: a program is refused, or its plan gives what the source gives on a CPU."""
+    accepted, refused = set(), set()
+
+    @fuzz(examples)
+    @given(programs)
+    def check(source: str) -> None:
+        try:
+            plan = lower(source).plan
+        except LoweringError:
+            refused.add(source)
+            return
+        accepted.add(source)
+        expected = golden(kernel(source), plan)
+        result = run(plan, expected.inputs)["C"]
+        np.testing.assert_allclose(result, expected.outputs["C"], rtol=1e-4, atol=1e-4)
+
+    check()
+    assert min(len(accepted), len(refused)) > 1  # or this would show nothing

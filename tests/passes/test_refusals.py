@@ -1,0 +1,533 @@
+"""What does not lower is refused, with its place in the kernel and what is wanted (P10, P13, P14).
+
+The line at fault is marked with ``# !``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sources import HEADER, buffers, elementwise, gemm, kernel, lower, prim_func, square
+
+from ttgen.errors import LoweringError, SourceError, TTError
+from ttgen.passes.pipeline import run_pipeline
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kernel, what its refusal says, and the options that it is lowered with."""
+
+    source: str
+    says: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def store(value: str, target: str = "C[i, j]") -> str:
+    """One store in two loops over 64 x 64 tensors A, B and C."""
+    return square(f"for i, j in T.grid(64, 64):\n    {target} = {value}  # !")
+
+
+def copy_of(shape: str, dtype: str = "bfloat16", loops: str = "i, j in T.grid(64, 64)") -> str:
+    index = loops.partition(" in ")[0]
+    return f"""\
+@T.prim_func
+def k(A: T.Buffer({shape}, "{dtype}"), C: T.Buffer({shape}, "{dtype}")):  # !
+    for {loops}:
+        C[{index}] = A[{index}]
+"""
+
+
+def annotated(attributes: str) -> str:
+    return f"""\
+@T.prim_func
+def k(A: T.Buffer((64, 64), "bfloat16"), C: T.Buffer((64, 64), "bfloat16")):  # !
+    T.func_attr({attributes})
+    for i, j in T.grid(64, 64):
+        C[i, j] = A[i, j]
+"""
+
+
+SUM = "C[i, j] = C[i, j] + A[i, k] * B[k, j]"
+
+OPERATIONS = {
+    "division": Case(store("A[i, j] / B[i, j]"), "is not supported.*add, mul, sub"),
+    "exp": Case(store("T.exp(A[i, j])"), "exp.* is not supported"),
+    "cast": Case(
+        square(
+            "for i, j in T.grid(64, 64):\n"
+            '    C[i, j] = T.Cast("bfloat16", T.Cast("float32", A[i, j]))  # !',
+            "AC",
+        ),
+        "is not supported",
+    ),
+    "three operands": Case(
+        prim_func(
+            buffers("ABDC", [(64, 64)] * 4),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j] + B[i, j] * D[i, j]  # !",
+        ),
+        "more than one tile operation.*one add, sub or mul",
+    ),
+    "scalar factor": Case(
+        square("for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j] * T.bfloat16(3)  # !", "AC"),
+        "more than one tile operation",
+    ),
+    "constant": Case(
+        square("for i, j in T.grid(64, 64):\n    C[i, j] = T.bfloat16(3)  # !", "C"),
+        "more than one tile operation",
+    ),
+    "broadcast": Case(
+        prim_func(
+            buffers("ABC", [(64, 64), (1, 64), (64, 64)]),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j] + B[0, j]",
+        ),
+        "B is 1x64: dimension 0 .1. is no multiple.*use 32",
+    ),
+    "transposed copy": Case(
+        square("for i, j in T.grid(64, 64):\n    C[i, j] = A[j, i]  # !", "AC"),
+        r"A\[j, i\] is read for C\[i, j\].*transpose",
+    ),
+    "row sum": Case(
+        square(
+            """
+            for i, j in T.grid(64, 64):
+                C[i, j] = T.bfloat16(0)
+            for i, j, k in T.grid(64, 64, 64):
+                C[i, j] = C[i, j] + A[i, k]  # !
+            """,
+            "AC",
+        ),
+        r"sum of 'A\[i, k\]' does not lower yet.*C\[i, j\] \+= A\[i, k\]",
+    ),
+    "if": Case(
+        square("for i, j in T.grid(64, 64):\n    if i < j:  # !\n        C[i, j] = A[i, j]", "AC"),
+        "IfThenElse is not supported.*loops and blocks",
+    ),
+    "vectorised loop": Case(
+        square(
+            "for i in range(64):\n    for j in T.vectorized(64):  # !\n        C[i, j] = A[i, j]",
+            "AC",
+        ),
+        "kind of loop",
+    ),
+    "nothing stored": Case(
+        "@T.prim_func\n"
+        'def k(A: T.Buffer((64, 64), "bfloat16"), C: T.Buffer((64, 64), "bfloat16")):  # !\n'
+        "    T.evaluate(0)\n",
+        "Evaluate is not supported|stores nothing",
+    ),
+}
+
+SUMS = {
+    "transposed operand": Case(
+        gemm(64, 64, 64, "nested")
+        .replace("B[k, j]", "B[j, k]")
+        .replace("* B[j, k]", "* B[j, k]  # !"),
+        "no plain matrix product.*transposed",
+    ),
+    "batched": Case(
+        prim_func(
+            buffers("ABC", [(2, 64, 64)] * 3),
+            """
+            for b, i, j in T.grid(2, 64, 64):
+                C[b, i, j] = T.bfloat16(0)
+                for k in range(64):
+                    C[b, i, j] = C[b, i, j] + A[b, i, k] * B[b, k, j]  # !
+            """,
+        ),
+        "no plain matrix product.*batched",
+    ),
+    "sum from one": Case(
+        gemm(64, 64, 64, "nested")
+        .replace("T.bfloat16(0)", "T.bfloat16(1)")
+        .replace("* B[k, j]", "* B[k, j]  # !"),
+        "the sum starts from 1.*starts from 0",
+    ),
+    "one plus a tensor": Case(
+        square(
+            "for i, j in T.grid(64, 64):\n    C[i, j] = T.bfloat16(1)\n"
+            "    C[i, j] = C[i, j] + A[i, j]  # !",
+            "AC",
+        ),
+        r"C\[i, j\] is 1 plus a tensor",
+    ),
+    "no start": Case(
+        square(f"for i, j, k in T.grid(64, 64, 64):\n    {SUM}  # !"),
+        "computed from its own earlier values.*first set its target",
+    ),
+    "zeroed in the reduction": Case(
+        square(f"for i, j, k in T.grid(64, 64, 64):\n    C[i, j] = T.bfloat16(0)  # !\n    {SUM}"),
+        "set to 0 again in every iteration of k",
+    ),
+    "zeroed transposed": Case(
+        square(
+            f"""
+            for i in range(64):
+                for j in range(64):
+                    C[j, i] = T.bfloat16(0)  # !
+                for j, k in T.grid(64, 64):
+                    {SUM}
+            """
+        ),
+        "not the same elements.*before these loops",
+    ),
+    "zeroed whole for every part": Case(
+        square(
+            """
+            for jo in range(2):
+                for i, j in T.grid(64, 64):
+                    C[i, j] = T.bfloat16(0)  # !
+                for i, j, k in T.grid(64, 32, 64):
+                    C[i, jo * 32 + j] = C[i, jo * 32 + j] + A[i, k] * B[k, jo * 32 + j]
+            """
+        ),
+        "in an iteration of jo",
+    ),
+    "summed over an unused loop": Case(
+        square(
+            f"""
+            for i, j in T.grid(64, 64):
+                C[i, j] = T.bfloat16(0)
+            for again, i, j, k in T.grid(2, 64, 64, 64):
+                {SUM}  # !
+            """
+        ),
+        "no tensor is read along again.*added again",
+    ),
+    "overwritten in a loop": Case(
+        square("for i, j, k in T.grid(64, 64, 64):\n    C[i, j] = A[i, k]  # !", "AC"),
+        "overwritten in every iteration of k.*a sum adds",
+    ),
+    "stored after the sum": Case(
+        gemm(64, 64, 64, "nested")
+        + "    for i, j in T.grid(64, 64):\n        C[i, j] = A[i, j]  # !\n",
+        "stored 3 times",
+    ),
+    "product": Case(
+        square(
+            """
+            for i, j in T.grid(64, 64):
+                C[i, j] = T.bfloat16(0)
+            for i, j, k in T.grid(64, 64, 64):
+                C[i, j] = C[i, j] * A[i, k]  # !
+            """,
+            "AC",
+        ),
+        "not a sum into it.*target = target",
+    ),
+    "reduction split in two ways": Case(
+        square(
+            """
+            for i, j in T.grid(64, 64):
+                C[i, j] = T.bfloat16(0)
+            for i, j, ko, ki in T.grid(64, 64, 2, 32):
+                C[i, j] = C[i, j] + A[i, ko * 32 + ki] * B[ki * 2 + ko, j]  # !
+            """
+        ),
+        "no plain matrix product",
+    ),
+    "init of one axis only": Case(
+        square(
+            """
+            for i, j, k in T.grid(64, 64, 64):
+                with T.sblock("sum"):
+                    vi, vj, vk = T.axis.remap("RSR", [i, j, k])
+                    with T.init():
+                        C[vi, vj] = T.bfloat16(0)  # !
+                    C[vi, vj] = C[vi, vj] + A[vi, vk] * B[vk, vj]
+            """,
+            s_tir=True,
+        ),
+        "set only in the first iteration of i",
+    ),
+    "reduction backwards": Case(
+        square(
+            """
+            for i, j, k in T.grid(64, 64, 64):
+                with T.sblock("sum"):  # !
+                    vi, vj = T.axis.remap("SS", [i, j])
+                    vk = T.axis.reduce(64, 63 - k)
+                    with T.init():
+                        C[vi, vj] = T.bfloat16(0)
+                    C[vi, vj] = C[vi, vj] + A[vi, 63 - vk] * B[63 - vk, vj]
+            """,
+            s_tir=True,
+        ),
+        "'vk' does not count up",
+    ),
+}
+
+ACCESSES = {
+    "part": Case(
+        prim_func(
+            buffers("AC", [(64, 64)] * 2),
+            "for i, j in T.grid(32, 64):\n    C[i, j] = A[i, j]  # !",
+        ),
+        "index 0 of C, 'i', does not visit its 64 elements",
+    ),
+    "offset": Case(
+        prim_func(
+            buffers("AC", [(96, 64), (64, 64)]),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i + 32, j]  # !",
+        ),
+        r"index 0 of A, 'i \+ 32'.*offsets are not supported yet",
+    ),
+    "stride": Case(
+        prim_func(
+            buffers("AC", [(128, 64), (64, 64)]),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i * 2, j]  # !",
+        ),
+        "index 0 of A.*strides",
+    ),
+    "reversed": Case(store("A[63 - i, j] + B[i, j]"), "index 0 of A, '63 - i'"),
+    "square": Case(store("A[i * i, j] + B[i, j]"), "is not affine.*loop variables times constants"),
+    "division": Case(store("A[i // 2, j] + B[i, j]"), "is not affine"),
+    "gather": Case(
+        prim_func(
+            'A: T.Buffer((64, 64), "bfloat16"), X: T.Buffer((64,), "int32"), '
+            'C: T.Buffer((64, 64), "bfloat16")',
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[X[i], j]",
+        ),
+        "X: dtype is int32",
+    ),
+    "diagonal": Case(
+        square("for i in range(64):\n    C[i, i] = A[i, i]  # !", "AC"),
+        "loop i runs over two dimensions of C.*diagonal",
+    ),
+    "steps": Case(
+        square(
+            "for i in range(0, 64, 2):  # !\n    for j in range(64):\n        C[i, j] = A[i, j]",
+            "AC",
+        ),
+        "steps of 1",
+    ),
+    "doubled thread axis": Case(
+        square(
+            """
+            i = T.launch_thread("threadIdx.x", 64)
+            j = T.launch_thread("threadIdx.x", 64)
+            C[i, j] = A[i, j]
+            """,
+            "AC",
+        ),
+        "'threadIdx.x' is bound twice",
+    ),
+    "in place": Case(
+        square("for i, j in T.grid(64, 64):\n    C[i, j] = C[i, j] + A[i, j]  # !", "AC"),
+        "its own earlier values.*in-place",
+    ),
+    "block under a condition": Case(
+        square(
+            """
+            for i, j in T.grid(64, 64):
+                with T.sblock("one"):  # !
+                    vi, vj = T.axis.remap("SS", [i, j])
+                    T.where(i < 32)
+                    C[vi, vj] = A[vi, vj]
+            """,
+            "AC",
+            s_tir=True,
+        ),
+        "under a condition",
+    ),
+}
+
+TENSORS = {
+    "no multiple of the tile": Case(
+        copy_of("(64, 100)", loops="i, j in T.grid(64, 100)"),
+        r"A is 64x100: dimension 1 \(100\) is no multiple of the 32x32 tile.*use 128.*96",
+    ),
+    "smaller than a tile": Case(
+        copy_of("(16, 64)", loops="i, j in T.grid(16, 64)"), r"dimension 0 \(16\).*use 32"
+    ),
+    "rank 1": Case(copy_of("(64,)", loops="i in range(64)"), "1 dimension; a tile has two"),
+    "two outputs": Case(
+        square(
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j]\n    D[i, j] = A[i, j]  # !", "ACD"
+        ),
+        "a second output, 'D'",
+    ),
+    "unused parameter": Case(
+        "@T.prim_func\n"
+        f"def k({buffers('ABC', [(64, 64)] * 3)}):  # !\n"
+        "    for i, j in T.grid(64, 64):\n        C[i, j] = A[i, j]\n",
+        "parameter 'B' is never used",
+    ),
+    "intermediate buffer": Case(
+        square(
+            """
+            D = T.alloc_buffer((64, 64), "bfloat16")  # !
+            for i, j in T.grid(64, 64):
+                D[i, j] = A[i, j]
+            for i, j in T.grid(64, 64):
+                C[i, j] = D[i, j]
+            """,
+            "AC",
+        ),
+        "AllocBuffer is not supported",
+    ),
+    "intermediate buffer of blocks": Case(
+        """
+def k():  # !
+    A = te.placeholder((64, 64), dtype="bfloat16", name="A")
+    B = te.compute((64, 64), lambda i, j: A[i, j] + A[i, j], name="B")
+    C = te.compute((64, 64), lambda i, j: B[i, j] * A[i, j], name="C")
+    return [A, C]
+""",
+        "intermediate buffer 'B' is not supported yet",
+    ),
+    "float32": Case(copy_of("(64, 64)", "float32"), "layout of A: dtype is fp32; supported: bf16"),
+    "float16": Case(copy_of("(64, 64)", "float16"), "layout of A: dtype is fp16; supported: bf16"),
+    "int32": Case(copy_of("(64, 64)", "int32"), "layout of A: dtype is int32; supported: bf16"),
+    "int32 called bf16": Case(
+        copy_of("(64, 64)", "int32"),
+        "bf16 cannot hold the values of int32",
+        {"layouts": {"A": {"dtype": "bf16"}, "C": {"dtype": "bf16"}}},
+    ),
+    "float64": Case(copy_of("(64, 64)", "float64"), "A is float64; the device has bfloat16"),
+    "strides": Case(
+        copy_of("(64, 64)").replace('"bfloat16")', '"bfloat16", strides=(1, 64))', 1),
+        "A has strides",
+    ),
+    "scope": Case(
+        copy_of("(64, 64)").replace('"bfloat16")', '"bfloat16", scope="shared")', 1),
+        "A has the scope 'shared'",
+    ),
+    "two of one name": Case(
+        """
+def k():  # !
+    A = te.placeholder((64, 64), dtype="bfloat16", name="A")
+    B = te.placeholder((64, 64), dtype="bfloat16", name="A")
+    C = te.compute((64, 64), lambda i, j: A[i, j] + B[i, j], name="C")
+    return [A, B, C]
+""",
+        "two tensors are called 'A'",
+    ),
+    "no name for C++": Case(
+        copy_of("(64, 64)").replace("A:", "Ä:").replace("A[", "Ä["), "cannot be called 'Ä'"
+    ),
+}
+
+LAYOUTS = {
+    "unknown key": Case(
+        annotated('{"tt.buffer.A": {"memroy": "DRAM"}}'), "unknown key 'memroy'.*'memory'"
+    ),
+    "halo": Case(
+        annotated('{"tt.buffer.A": {"halo": [1, 1]}}'), "unknown key 'halo'.*known: memory"
+    ),
+    "L1": Case(annotated('{"tt.buffer.A": {"memory": "L1"}}'), "memory is L1; supported: DRAM"),
+    "sharded": Case(
+        annotated('{"tt.user_layout": {"C": {"layout": "sharded"}}}'),
+        "layout of C: layout is sharded; supported: interleaved",
+    ),
+    "tile shape": Case(
+        annotated('{"tt.buffer.A": {"tile_shape": [16, 32]}}'), r"tile_shape is \[16, 32\]"
+    ),
+    "unknown tensor": Case(
+        annotated('{"tt.buffer.AA": {"memory": "DRAM"}}'), "layout is given for 'AA'.*A, C.*'A'"
+    ),
+    "unknown tensor in user_layout": Case(
+        annotated('{"tt.user_layout": {"D": {"memory": "DRAM"}}}'), "layout is given for 'D'"
+    ),
+    "unknown tensor in the spec": Case(
+        annotated("{}"), "layout is given for 'D'", {"layouts": {"D": {"memory": "DRAM"}}}
+    ),
+    "no mapping": Case(annotated('{"tt.buffer.A": "L1"}'), "tt.buffer.A is 'L1'; it maps keys"),
+    "no mapping in user_layout": Case(
+        annotated('{"tt.user_layout": {"A": "L1"}}'), "tt.user_layout of A is 'L1'"
+    ),
+    "unknown attribute": Case(
+        annotated('{"tt.user_layuot": {}}'), "unknown attribute 'tt.user_layuot'.*tt.user_layout"
+    ),
+    "an attribute of the passes": Case(
+        annotated('{"tt.core_grid": [2, 2]}'), "'tt.core_grid' is set by the passes.*`grid`"
+    ),
+}
+
+OPTIONS = {
+    "unknown partition": Case(
+        annotated("{}"), "unknown partition 'rowmajor'.*'row_major'", {"partition": "rowmajor"}
+    ),
+    "too many columns": Case(
+        annotated("{}"),
+        "the core grid is 9x1; wormhole_b0 has 8 columns and 9 rows",
+        {"grid": (9, 1)},
+    ),
+    "too many rows": Case(annotated("{}"), "the core grid is 1x10", {"grid": (1, 10)}),
+    "no cores": Case(annotated("{}"), "the core grid is 0x1", {"grid": (0, 1)}),
+    "too much L1": Case(
+        gemm(32, 32, 32 * 400),
+        "circular buffers take .* bytes of L1.*lower block_tiles or buffering",
+        {"block_tiles": 400, "buffering": 2},
+    ),
+}
+
+CASES = {**OPERATIONS, **SUMS, **ACCESSES, **TENSORS, **LAYOUTS, **OPTIONS}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_refusals_say_where_and_what_is_wanted(case: Case) -> None:
+    with pytest.raises(LoweringError) as caught:
+        lower(case.source, **case.options)
+    assert re.search(case.says, str(caught.value), re.DOTALL)
+    marked = [n for n, line in enumerate((HEADER + case.source).splitlines(), 1) if "# !" in line]
+    at = caught.value.at
+    assert at is not None
+    assert at.path == "kernels/k.py"
+    assert at.line == (marked[0] if marked else HEADER.count("\n") + 2)
+    assert str(caught.value).startswith(f"kernels/k.py:{at.line}:")
+
+
+def test_nothing_is_written_for_a_refused_kernel(tmp_path: Any) -> None:
+    with pytest.raises(LoweringError):
+        lower(store("A[i, j] / B[i, j]"), plan_path=tmp_path / "out" / "tt.plan.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scalar_parameter_needs_a_value() -> None:
+    source = """\
+@T.prim_func
+def k(n: T.int32, A: T.Buffer((64, 64), "bfloat16"), C: T.Buffer((64, 64), "bfloat16")):
+    for i, j in T.grid(64, 64):
+        C[i, j] = A[i, j]
+"""
+    with pytest.raises(SourceError, match="parameter n needs a value"):
+        kernel(source)
+    assert len(kernel(source, n=3).func.params) == 2
+
+
+def test_a_symbolic_extent_needs_a_value() -> None:
+    symbolic = """\
+@T.prim_func
+def k(a: T.handle, c: T.handle):
+    n = T.int32()
+    A = T.match_buffer(a, (n, 64), "bfloat16")
+    C = T.match_buffer(c, (n, 64), "bfloat16")
+    for i, j in T.grid(n, 64):
+        C[i, j] = A[i, j]
+"""
+    with pytest.raises(SourceError, match=r"k.py:6:9: parameter n needs a value\n.*--set"):
+        kernel(symbolic)
+    plan = run_pipeline(kernel(symbolic, n=96), arch="wormhole_b0").plan
+    assert plan.tensors[0].shape == (96, 64)
+    assert plan.source.parameters == {"n": 96}
+    made = (
+        "def k():\n" + "".join(f"    {line}\n" for line in symbolic.splitlines()) + "    return k\n"
+    )
+    with pytest.raises(LoweringError, match=r"A has the symbolic extent 'n'\n.*parameters"):
+        lower(made)
+
+
+@pytest.mark.parametrize(
+    ("arch", "says"),
+    [
+        ("grayskull", "tt-metal dropped Grayskull"),
+        ("wormhole", "unknown architecture 'wormhole'; known: blackhole, wormhole_b0"),
+    ],
+)
+def test_architectures_that_are_none(arch: str, says: str) -> None:
+    """P12."""
+    with pytest.raises(TTError, match=says):
+        lower(elementwise("copy", (64, 64)), arch)

@@ -1,0 +1,423 @@
+"""Every semantic rule of a plan, broken by hand once (D4, D5, D7, D8, P3, P14)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sources import elementwise, gemm, plan_of
+
+from ttgen.errors import PlanError
+from ttgen.plan import encode, load
+
+GEMM = encode(plan_of(gemm(64, 96, 352), grid=(2, 2), partition="column_major"))
+ADD = encode(plan_of(elementwise("add", (96, 64)), grid=(1, 1), block_tiles=4))
+Document = dict[str, Any]
+Edit = Callable[[Document], object]
+
+
+def find(plan: Document, program: str, op: str) -> Document:
+    """The first such operation of a program."""
+
+    def search(statements: list[Any]) -> Any:
+        for statement in statements:
+            found = statement if statement.get("op") == op else search(statement.get("body", []))
+            if found:
+                return found
+        return None
+
+    found = search(plan["programs"][program]["body"])
+    assert found, op
+    return found  # type: ignore[no-any-return]
+
+
+def without(plan: Document, program: str, op: str) -> None:
+    """Drop the first such operation of a program."""
+
+    def drop(statements: list[Any]) -> bool:
+        for i, statement in enumerate(statements):
+            if statement.get("op") == op:
+                del statements[i]
+                return True
+            if drop(statement.get("body", [])):
+                return True
+        return False
+
+    assert drop(plan["programs"][program]["body"])
+
+
+def loop(plan: Document, program: str, var: str) -> Document:
+    """The first loop of a program over ``var``."""
+
+    def search(statements: list[Any]) -> Any:
+        for statement in statements:
+            if statement["kind"] == "for":
+                found = statement if statement["var"] == var else search(statement["body"])
+                if found:
+                    return found
+        return None
+
+    found = search(plan["programs"][program]["body"])
+    assert found, var
+    return found  # type: ignore[no-any-return]
+
+
+def put(*path: Any, value: Any) -> Edit:
+    """Set one value."""
+
+    def edit(plan: Document) -> None:
+        place: Any = plan
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return edit
+
+
+def grow(key: str, **changes: Any) -> Edit:
+    """Repeat the last item of a list, changed."""
+    return lambda plan: plan[key].append({**plan[key][-1], **changes})
+
+
+#: name: (the edit, the value that is blamed, what is said about it)
+EDITS: dict[str, tuple[Edit, str, str]] = {
+    # Paths
+    "absolute source": (
+        put("source", "path", value="/etc/k.py"),
+        "source.path",
+        "below the project",
+    ),
+    "source outside": (put("source", "path", value="../k.py"), "source.path", "below the project"),
+    "absolute templates": (put("templates", value=["/t"]), "templates.0", "below the project"),
+    "absolute place": (put("tensors", 0, "at", value="/k.py:1"), "tensors.0.at", "below the"),
+    "absolute place of an operation": (
+        lambda p: find(p, "reader", "read_page").update(at="/k.py:1"),
+        "programs.reader.body.0.body.2.body.3.body.0.at",
+        "below the project",
+    ),
+    # Architecture
+    "architecture": (put("arch", value="grayskull"), "arch", "is not an architecture; known:"),
+    "device grid": (
+        put("device_grid", value=[8, 8]),
+        "device_grid",
+        "8x8 is not wormhole_b0's 8x9",
+    ),
+    "L1 limit": (
+        put("l1", "limit_bytes", value=2**21),
+        "l1.limit_bytes",
+        "wormhole_b0 has 1463968 bytes",
+    ),
+    "DST": (put("compute", "dst_tiles", value=8), "compute.dst_tiles", "DST holds 4 tiles"),
+    # Names
+    "tensor twice": (grow("tensors"), "tensors.3.name", "'C' appears twice"),
+    "buffer twice": (
+        grow("circular_buffers", index=3),
+        "circular_buffers.3.name",
+        "'C' appears twice",
+    ),
+    "index twice": (
+        grow("circular_buffers", name="D"),
+        "circular_buffers.3.index",
+        "'2' appears twice",
+    ),
+    "index 32": (
+        put("circular_buffers", 0, "index", value=32),
+        "circular_buffers.0.index",
+        "Expected `int` <= 31",
+    ),
+    "semaphore twice": (
+        put("semaphores", value=[{"index": i, "name": "s", "initial": 0} for i in (0, 1)]),
+        "semaphores.1.name",
+        "'s' appears twice",
+    ),
+    "semaphore index twice": (
+        put("semaphores", value=[{"index": 0, "name": n, "initial": 0} for n in "st"]),
+        "semaphores.1.index",
+        "'0' appears twice",
+    ),
+    # Tensors
+    "format": (
+        put("tensors", 0, "layout", "dtype", value="bf17"),
+        "tensors.0.layout.dtype",
+        "is not a data format; known: bf16",
+    ),
+    "page bytes of fp16 for fp32": (
+        put("tensors", 0, "layout", "dtype", value="fp32"),
+        "tensors.0.page_bytes",
+        "a fp32 tile is 4096 bytes",
+    ),
+    "sharded without shards": (
+        put("tensors", 0, "layout", "layout", value="sharded"),
+        "tensors.0.layout",
+        "nd_shard belongs to a sharded layout",
+    ),
+    "no whole tiles": (
+        put("tensors", 0, "padded_shape", value=[64, 360]),
+        "tensors.0.padded_shape",
+        "not whole 32x32 tiles",
+    ),
+    "padding smaller than the shape": (
+        put("tensors", 0, "shape", value=[96, 96]),
+        "tensors.0.padded_shape",
+        r"smaller than the shape \[96, 96\]",
+    ),
+    "one dimension": (
+        put("tensors", 0, "padded_shape", value=[64]),
+        "tensors.0.padded_shape",
+        "at least two dimensions",
+    ),
+    "pages": (put("tensors", 0, "pages", value=21), "tensors.0.pages", "is 22 tiles"),
+    # Circular buffers and L1
+    "buffer of no tensor": (
+        put("circular_buffers", 0, "tensor", value="Q"),
+        "circular_buffers.0.tensor",
+        "there is no tensor 'Q'",
+    ),
+    "format of a buffer": (
+        put("circular_buffers", 0, "dtype", value="float"),
+        "circular_buffers.0.dtype",
+        "is not a data format",
+    ),
+    "bytes of a buffer": (
+        put("circular_buffers", 0, "page_bytes", value=4096),
+        "circular_buffers.0.page_bytes",
+        "a bf16 tile is 2048",
+    ),
+    "buffer in another format than its tensor": (
+        lambda p: p["circular_buffers"][0].update(dtype="fp16"),
+        "circular_buffers.0.dtype",
+        "tensor 'A' is bf16",
+    ),
+    "L1 use": (put("l1", "used_bytes", value=1), "l1.used_bytes", "circular buffers take .* bytes"),
+    "L1 full": (
+        put("l1", "limit_bytes", value=1000),
+        "l1",
+        "bytes do not fit 1000; the largest: A",
+    ),
+    # Cores and work
+    "core outside": (
+        put("partition", "cores", 0, "core", value=[8, 0]),
+        "partition.cores.0.core",
+        "outside the 8x9 grid",
+    ),
+    "ranges overlap": (grow("core_ranges"), "core_ranges", "ranges overlap"),
+    "core twice": (
+        put("partition", "cores", 1, "core", value=[0, 0]),
+        "partition.cores",
+        "listed twice",
+    ),
+    "core without range": (
+        put("core_ranges", 0, "extent", value=[2, 1]),
+        "partition.cores",
+        "in core_ranges or in partition, not in both",
+    ),
+    "tile given twice": (
+        put("partition", "cores", 1, "start", value=1),
+        "partition.cores.1",
+        "output tile 1 is given to two cores",
+    ),
+    "tile given to none": (
+        put("partition", "cores", 1, "start", value=3),
+        "partition.cores.1",
+        "output tile 2 is given to no core",
+    ),
+    "tiles lost": (
+        put("partition", "cores", 3, "count", value=0),
+        "partition.cores",
+        "ends at output tile 5, the grid has 6",
+    ),
+    "too many tiles": (
+        put("partition", "tiles", value=[2, 2]),
+        "partition.cores",
+        "the grid has 4",
+    ),
+    # Programs
+    "tensor of a program": (
+        put("programs", "reader", "tensors", 0, value="Q"),
+        "programs.reader.tensors.0",
+        "there is no tensor 'Q'",
+    ),
+    "rows of arguments": (
+        lambda p: p["programs"]["reader"]["runtime_args"]["values"].pop(),
+        "programs.reader.runtime_args.values",
+        "3 rows for 4 cores",
+    ),
+    "a row too short": (
+        lambda p: p["programs"]["reader"]["runtime_args"]["values"][1].pop(),
+        "programs.reader.runtime_args.values.1",
+        "1 values for 2 names",
+    ),
+    "start of another core": (
+        put("programs", "reader", "runtime_args", "values", 1, value=[3, 2]),
+        "programs.reader.runtime_args.values.1",
+        r"start is 3; the partition gives 2 to core \(1, 0\)",
+    ),
+    "count of another core": (
+        put("programs", "compute", "runtime_args", "values", 3, value=[2]),
+        "programs.compute.runtime_args.values.3",
+        "count is 2; the partition gives 1",
+    ),
+    "Kt": (
+        put("programs", "reader", "constants", 0, "value", value=10),
+        "programs.reader.constants.0",
+        "Nt is 10, the partition says 3",
+    ),
+    "name of a constant and an argument": (
+        put("programs", "reader", "runtime_args", "names", value=["start", "Kt"]),
+        "programs.reader",
+        "'Kt' is defined twice",
+    ),
+    "variable twice": (
+        lambda p: loop(p, "reader", "tile").update(var="count"),
+        "programs.reader.body.0.var",
+        "'count' is defined twice",
+    ),
+    "unknown variable": (
+        lambda p: find(p, "reader", "read_page")["args"].update(page="row"),
+        "programs.reader.body.0.body.2.body.3.body.0.args.page",
+        "'row' is not defined here",
+    ),
+    "variable of an inner loop": (
+        lambda p: loop(p, "reader", "k_block").update(stop="slot"),
+        "programs.reader.body.0.body.2.stop",
+        "'slot' is not defined here",
+    ),
+    "unknown operation": (
+        lambda p: find(p, "reader", "read_barrier").update(op="read_barier"),
+        "programs.reader.body.0.body.2.body.4.op",
+        "no operation 'read_barier'",
+    ),
+    "operation of another program": (
+        lambda p: find(p, "reader", "read_barrier").update(op="write_barrier"),
+        "programs.reader.body.0.body.2.body.4.op",
+        "does not belong in the reader",
+    ),
+    "missing argument": (
+        lambda p: find(p, "reader", "read_page")["args"].pop("slot"),
+        "programs.reader.body.0.body.2.body.3.body.0.args",
+        "'read_page' takes tensor, page, cb, slot",
+    ),
+    "unknown buffer": (
+        lambda p: find(p, "writer", "cb_wait_front")["args"].update(cb="D"),
+        "programs.writer.body.0.body.1.args.cb",
+        "no circular buffer 'D' in the writer",
+    ),
+    "tensor of another program in an operation": (
+        lambda p: find(p, "reader", "read_page")["args"].update(tensor="C"),
+        "programs.reader.body.0.body.2.body.3.body.0.args.tensor",
+        "no tensor 'C' in the reader",
+    ),
+    # Traffic
+    "pops too little": (
+        lambda p: loop(p, "compute", "k_block").update(stop=8),
+        "circular_buffers.0",
+        "pages pushed, .* popped on core 0",
+    ),
+    "push without reserve": (
+        lambda p: without(p, "reader", "cb_reserve_back"),
+        "programs.reader.body",
+        "8 pages of 'A' are pushed that were not reserved",
+    ),
+    "reserve without push": (
+        lambda p: without(p, "compute", "cb_push_back"),
+        "programs.compute.body",
+        "2 pages of 'C' are reserved and never pushed",
+    ),
+    "capacity": (
+        lambda p: (
+            p["circular_buffers"][0].update(pages=12),
+            p["l1"].update(used_bytes=2048 * (12 + 16 + 4)),
+        ),
+        "programs.reader.body",
+        "8 pages at a time do not divide the 12 pages of 'A'",
+    ),
+    "DST index": (
+        lambda p: find(p, "compute", "pack_tile")["args"].update(dst=4),
+        "programs.compute.body",
+        "DST tile 4, but there are 4",
+    ),
+    "division by zero": (
+        lambda p: find(p, "compute", "pack_tile")["args"].update(slot=["//", 1, 0]),
+        "programs.compute.body",
+        "cannot be evaluated: integer division",
+    ),
+    "two producers": (
+        lambda p: p["programs"]["writer"]["body"].extend(
+            {"kind": "op", "op": op, "args": {"cb": "A", "pages": 8}, "at": "k.py:1"}
+            for op in ("cb_reserve_back", "cb_push_back", "cb_wait_front", "cb_pop_front")
+        ),
+        "circular_buffers.0",
+        "more than one program does push",
+    ),
+    # Results
+    "a result never written": (
+        lambda p: find(p, "writer", "write_page")["args"].update(page=0),
+        "programs.writer.body",
+        "page 1 of 'C' is never written",
+    ),
+    "a result beyond the tensor": (
+        lambda p: find(p, "writer", "write_page")["args"].update(
+            page=["+", find(p, "writer", "write_page")["args"]["page"], 1]
+        ),
+        "programs.writer.body",
+        "page 0 of 'C' is never written",
+    ),
+    "an input is written": (
+        lambda p: (
+            p["programs"]["writer"].update(tensors=["A"]),
+            find(p, "writer", "write_page")["args"].update(tensor="A"),
+        ),
+        "programs.writer.body",
+        "'A' is written, but it is an input",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edit", "blamed", "says"), EDITS.values(), ids=EDITS.keys())
+def test_a_plan_edited_into_nonsense_says_where_and_what(
+    edit: Edit, blamed: str, says: str, tmp_path: Path
+) -> None:
+    plan = json.loads(GEMM)
+    edit(plan)
+    path = tmp_path / "tt.plan.json"
+    path.write_text(json.dumps(plan, indent=1))
+    with pytest.raises(PlanError, match=says) as caught:
+        load(path)
+    at = caught.value.at
+    assert at is not None
+    assert at.path == str(path)
+    line = path.read_text().splitlines()[at.line - 1]
+    key = blamed.rpartition(".")[2]
+    assert key.isdigit() or line.strip().startswith(f'"{key}":')
+    assert f": {blamed}: " in str(caught.value)
+    assert "made by `ttgen plan`" in str(caught.value)
+
+
+def test_what_the_edits_start_from_is_right(tmp_path: Path) -> None:
+    for text in (GEMM, ADD):
+        (tmp_path / "tt.plan.json").write_text(text)
+        load(tmp_path / "tt.plan.json")
+
+
+def test_pages_written_twice_or_outside(tmp_path: Path) -> None:
+    """D5: every output tile once."""
+    path = tmp_path / "tt.plan.json"
+    plan = json.loads(ADD)
+    write = find(plan, "writer", "write_page")
+    slots = loop(plan, "writer", "slot")
+    for page, says in (
+        (write["args"]["page"], "written 2 times"),
+        (6, "page 6 of 'C' is written"),
+        (["-", 0, 1], "page -1 of 'C' is written"),
+    ):
+        again = json.loads(ADD)
+        loop(again, "writer", "slot")["body"].append(
+            {**write, "args": {**write["args"], "page": page}}
+        )
+        path.write_text(json.dumps(again))
+        with pytest.raises(PlanError, match=says):
+            load(path)
+    assert slots["var"] == "slot"
