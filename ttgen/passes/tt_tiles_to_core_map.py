@@ -36,6 +36,7 @@ class TTTilesToCoreMap(FuncPass):
         if self.partition not in TILE_ORDERS:
             raise self._error(func, *_unknown_partition(self.partition))
         computation = analyse(func, attrs.kernel_place(func))
+        attrs.require(func, attrs.ROLES, self.name)
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         rows_columns = tiles(layouts[computation.output.buffer.name])
         grid, used = self._cores(func, prod(rows_columns))
