@@ -4,10 +4,14 @@ Each core's three programs take turns on circular buffers of their true capacity
 32x32 tiles, all in float32. It is strict where the chip would give wrong values or hang: a slot
 that was not reserved or waited for, a read that no barrier waited for, mathematics without DST or
 without its set-up, and programs that wait for each other are errors (:class:`Misuse`).
+
+What is not defined is NaN: a circular buffer's page before it is written and after it is popped,
+and what a reduction leaves beside its result. Padding is zero in inputs and is dropped in outputs.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,10 +41,13 @@ def run(plan: Plan, inputs: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _memory(tensor: Tensor, inputs: Mapping[str, Array]) -> Array:
+    """The pages of a tensor in DRAM."""
     whole = np.full(tensor.padded_shape, np.nan, np.float32)
     if tensor.role == "input":
-        whole[tuple(slice(extent) for extent in tensor.shape)] = inputs[tensor.name]
-    tiles = whole.reshape(-1, TILE, tensor.padded_shape[-1] // TILE, TILE).swapaxes(1, 2)
+        whole[...] = 0
+        whole[_logical(tensor)] = np.reshape(inputs[tensor.name], tensor.device_shape)
+    columns = tensor.padded_shape[-1] // TILE
+    tiles = whole.reshape(-1, TILE, columns, TILE).swapaxes(1, 2)
     return tiles.reshape(-1, TILE, TILE).copy()
 
 
@@ -48,7 +55,32 @@ def _from_pages(pages: Array, tensor: Tensor) -> Array:
     columns = tensor.padded_shape[-1] // TILE
     rows = pages.reshape(-1, columns, TILE, TILE).swapaxes(1, 2)
     whole = rows.reshape(tensor.padded_shape)
-    return whole[tuple(slice(extent) for extent in tensor.shape)]
+    return whole[_logical(tensor)].reshape(tensor.shape)
+
+
+def _logical(tensor: Tensor) -> tuple[slice, ...]:
+    """The part of the padded tensor that is no padding."""
+    return tuple(slice(extent) for extent in tensor.device_shape)
+
+
+#: The part of a tile that a broadcast reads, and the part that a reduction fills.
+_BROADCAST: dict[str, Any] = {
+    "ROW": np.s_[:1, :],
+    "COL": np.s_[:, :1],
+    "SCALAR": np.s_[:1, :1],
+}
+_REDUCED: dict[str, Any] = {
+    "REDUCE_COL": np.s_[:1, :],
+    "REDUCE_ROW": np.s_[:, :1],
+    "REDUCE_SCALAR": np.s_[:1, :1],
+}
+_REDUCED_AXES: dict[str, Any] = {"REDUCE_COL": 0, "REDUCE_ROW": 1, "REDUCE_SCALAR": None}
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "rsub": lambda a, b: b - a,
+}
 
 
 @dataclass
@@ -108,7 +140,10 @@ class _Core:
     queues: dict[str, _Queue] = field(init=False)
     dst: Array = field(init=False)
     dst_state: str = "released"
-    ready_for: tuple[str, ...] = ()
+    fresh: set[int] = field(default_factory=set)
+    has_started: bool = False
+    ready_for: tuple[Any, ...] = ()
+    mask: str | None = None
     pending: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,6 +165,7 @@ class _Core:
             _check(queue.front == queue.back, f"{name}: {queue.back - queue.front} pages are left")
         _check(not any(self.pending.values()), "a transfer is not waited for at the end")
         _check(self.dst_state == "released", f"DST is {self.dst_state} at the end")
+        _check(self.mask is None, f"the packer is still set to {self.mask} at the end")
 
     @staticmethod
     def _take_turns(running: dict[Any, Any], waiting: Mapping[Any, str | None]) -> bool:
@@ -198,6 +234,12 @@ class _Core:
         _check(page < len(self.memory[tensor]), f"{tensor} has {len(self.memory[tensor])} pages")
         return page
 
+    def _fill_page(self, cb: str, word: int) -> None:
+        """A page of one number: ``word`` is two bf16 numbers, which must be the same."""
+        _check(word >> 16 == word & 0xFFFF, f"{word:#x} is not one number twice")
+        (value,) = struct.unpack("<f", struct.pack("<I", word & 0xFFFF0000))
+        self.queues[cb].pages[self.queues[cb].written(0)] = value
+
     def _later(self, kind: str, target: Array, to: int, source: Array, at: int) -> None:
         def transfer() -> None:
             target[to] = source[at]
@@ -224,6 +266,7 @@ class _Core:
     def _tile_regs_acquire(self) -> None:
         self._dst_step("released", "acquired")
         self.dst[...] = 0
+        self.fresh = set(range(len(self.dst)))
 
     def _tile_regs_commit(self) -> None:
         self._dst_step("acquired", "committed")
@@ -237,62 +280,135 @@ class _Core:
     def _pack_tile(self, dst: int, out: str, slot: int) -> None:
         _check(self.dst_state == "waited for", f"DST is {self.dst_state}")
         queue = self.queues[out]
-        queue.pages[queue.written(slot)] = self.dst[dst]
+        page = self.dst[dst].copy()
+        if self.mask is not None:
+            page[...] = np.nan
+            part = _REDUCED[self.mask]
+            page[part] = self.dst[dst][part]
+        queue.pages[queue.written(slot)] = page
 
     # Mathematics ------------------------------------------------------------------------------
 
     def _matmul_startup(self, in0: str, in1: str, out: str) -> None:
-        self.ready_for = ("matmul startup",)
+        self._start()
 
     def _compute_startup(self, in0: str, in1: str, out: str) -> None:
-        self.ready_for = ("compute startup",)
+        self._start()
 
-    def _set_up(self, *wanted: str, startup: str = "compute") -> None:
-        _check(self.ready_for == (f"{startup} startup",), f"set up for {self.ready_for}")
-        self.ready_for = wanted
+    def _start(self) -> None:
+        _check(not self.has_started, "started twice")
+        self.has_started = True
 
-    def _matmul_init(self, in0: str, in1: str) -> None:
-        self._set_up("matmul", in0, in1, startup="matmul")
+    def _set_up(self, *what: Any) -> None:
+        _check(self.has_started, "set up before the start")
+        self.ready_for = what
 
-    def _add_init(self, in0: str, in1: str) -> None:
-        self._set_up("add", in0, in1)
-
-    def _sub_init(self, in0: str, in1: str) -> None:
-        self._set_up("sub", in0, in1)
-
-    def _mul_init(self, in0: str, in1: str) -> None:
-        self._set_up("mul", in0, in1)
+    def _matmul_init(self, in0: str, in1: str, transpose: int) -> None:
+        _check(transpose in (0, 1), f"transpose is {transpose}")
+        self._set_up("matmul", in0, in1, transpose)
 
     def _copy_init(self, in0: str) -> None:
         self._set_up("copy", in0)
 
+    def _transpose_init(self, in0: str) -> None:
+        self._set_up("transpose", in0)
+
+    def _reduce_init(self, in0: str, in1: str, out: str, pool: str, dim: str) -> None:
+        _check(self.mask is None, "a reduction begins before the last one has ended")
+        self._set_up("reduce", in0, in1, pool, dim)
+        self.mask = dim
+
+    def _reduce_uninit(self, in0: str) -> None:
+        _check(self.mask is not None, "no reduction to end")
+        self.mask, self.ready_for = None, ()
+
     def _operand(self, buffer: str, tile: int) -> Array:
         return self.queues[buffer].pages[self.queues[buffer].read(tile)]
 
-    def _math(self, name: str, *operands: tuple[str, int]) -> list[Array]:
+    def _math(self, name: str, *operands: tuple[str, int], words: tuple[Any, ...] = ()) -> Any:
         _check(self.dst_state == "acquired", f"DST is {self.dst_state}")
-        wanted = (name, *(buffer for buffer, _ in operands))
+        wanted = (name, *(buffer for buffer, _ in operands), *words)
         _check(self.ready_for == wanted, f"set up for {self.ready_for}, not for {wanted}")
         return [self._operand(*operand) for operand in operands]
 
     def _matmul_tiles(self, in0: str, in1: str, tile0: int, tile1: int, dst: int) -> None:
-        a, b = self._math("matmul", (in0, tile0), (in1, tile1))
-        self.dst[dst] += a @ b
+        """Adds to DST; whether the second factor is transposed is a matter of the set-up."""
+        transpose = self.ready_for[-1]
+        a, b = self._math("matmul", (in0, tile0), (in1, tile1), words=(transpose,))
+        self._accumulate(dst, a @ (b.T if transpose else b))
 
-    def _add_tiles(self, in0: str, in1: str, tile0: int, tile1: int, dst: int) -> None:
-        a, b = self._math("add", (in0, tile0), (in1, tile1))
-        self.dst[dst] = a + b
+    def _accumulate(self, dst: int, value: Array) -> None:
+        self.dst[dst] += value
+        self.fresh.discard(dst)
 
-    def _sub_tiles(self, in0: str, in1: str, tile0: int, tile1: int, dst: int) -> None:
-        a, b = self._math("sub", (in0, tile0), (in1, tile1))
-        self.dst[dst] = a - b
-
-    def _mul_tiles(self, in0: str, in1: str, tile0: int, tile1: int, dst: int) -> None:
-        a, b = self._math("mul", (in0, tile0), (in1, tile1))
-        self.dst[dst] = a * b
+    def _set(self, dst: int, value: Array) -> None:
+        self.dst[dst] = value
+        self.fresh.discard(dst)
 
     def _copy_tile(self, in0: str, tile0: int, dst: int) -> None:
-        (self.dst[dst],) = self._math("copy", (in0, tile0))
+        (a,) = self._math("copy", (in0, tile0))
+        self._set(dst, a)
+
+    def _transpose_tile(self, in0: str, tile0: int, dst: int) -> None:
+        (a,) = self._math("transpose", (in0, tile0))
+        self._set(dst, a.T)
+
+    def _reduce_tile(
+        self, in0: str, in1: str, tile0: int, tile1: int, dst: int, pool: str, dim: str
+    ) -> None:
+        """Reduces into what is in DST; a register that nothing has written yields to any value."""
+        a, scale = self._math("reduce", (in0, tile0), (in1, tile1), words=(pool, dim))
+        _check(bool((scale[0] == scale[0, 0]).all()), "the scaling tile is no constant")
+        part, axes = _REDUCED[dim], _REDUCED_AXES[dim]
+        along = {"SUM": np.sum, "MAX": np.max}[pool]
+        value = along(a, axis=axes, keepdims=True) * scale[0, 0]
+        if dst not in self.fresh:
+            before = self.dst[dst][part]
+            value = before + value if pool == "SUM" else np.maximum(before, value)
+        result = np.full((TILE, TILE), np.nan, np.float32)
+        result[part] = value
+        self._set(dst, result)
+
+
+def _add_arithmetic(name: str) -> None:
+    """The operations of two tiles, of a tile and a part of another, and of DST and a tile."""
+    compute = _ARITHMETIC[name]
+
+    def of_tiles(core: _Core, in0: str, in1: str, tile0: int, tile1: int, dst: int) -> None:
+        a, b = core._math(name, (in0, tile0), (in1, tile1))
+        core._set(dst, compute(a, b))
+
+    def broadcast(
+        core: _Core, in0: str, in1: str, tile0: int, tile1: int, dst: int, dim: str
+    ) -> None:
+        a, b = core._math(f"{name}_bcast", (in0, tile0), (in1, tile1), words=(dim,))
+        core._set(dst, compute(a, b[_BROADCAST[dim]]))
+
+    def of_dst(core: _Core, in0: str, tile0: int, dst: int) -> None:
+        (b,) = core._math(f"{name}_dst", (in0, tile0))
+        _check(dst not in core.fresh, f"nothing has been written to DST tile {dst}")
+        core._set(dst, compute(core.dst[dst], b))
+
+    def init(core: _Core, in0: str, in1: str) -> None:
+        core._set_up(name, in0, in1)
+
+    def broadcast_init(core: _Core, in0: str, in1: str, dim: str) -> None:
+        core._set_up(f"{name}_bcast", in0, in1, dim)
+
+    def dst_init(core: _Core, in0: str) -> None:
+        core._set_up(f"{name}_dst", in0)
+
+    setattr(_Core, f"_{name}_dst_init", dst_init)
+    setattr(_Core, f"_{name}_dst_tiles", of_dst)
+    if name != "rsub":
+        setattr(_Core, f"_{name}_init", init)
+        setattr(_Core, f"_{name}_tiles", of_tiles)
+        setattr(_Core, f"_{name}_bcast_init", broadcast_init)
+        setattr(_Core, f"_{name}_bcast_tiles", broadcast)
+
+
+for _name in _ARITHMETIC:
+    _add_arithmetic(_name)
 
 
 def _unsigned(value: int) -> int:

@@ -176,7 +176,7 @@ class _Emitter:
         word = _word(self.nest.const_tiles[constant.buffer], desc["dtype"])
         return [
             self._op("cb_reserve_back", constant.buffer, 1),
-            self._op("fill_page", constant.buffer, prim.IntImm("int32", _signed(word))),
+            self._op("fill_page", constant.buffer, prim.IntImm("uint32", word)),
             self._op("cb_push_back", constant.buffer, 1),
         ]
 
@@ -254,13 +254,15 @@ class _Emitter:
         buffers = [operand.buffer for operand in first.operands]
         pair = buffers if len(buffers) == 2 else buffers * 2
         set_up = [self._op(first.math.startup, *pair, self.nest.stages[0].target.buffer)]
-        if len(steps) == 1:
+        is_only = len(steps) == 1
+        if is_only:
             set_up += self._init(first, self.nest.stages[0])
         constants = [constant.buffer for constant in self.nest.constants]
         return [
             *set_up,
             *(self._op("cb_wait_front", name, 1) for name in constants),
             self._output_blocks(prim.IntImm("int32", 0), self._compute_stages),
+            *(self._uninit(first) if is_only else []),
             *(self._op("cb_pop_front", name, 1) for name in constants),
         ]
 
@@ -347,7 +349,7 @@ class _Emitter:
                 self._op("tile_regs_wait"),
                 self._pack(stage, 0, slot),
                 self._op("tile_regs_release"),
-                *self._uninit(reducing),
+                *(self._uninit(reducing) if several else []),
             ]
 
         output = self.blocks.output
@@ -450,8 +452,9 @@ class _Emitter:
         self, tile: prim.Expr, uses: list[tuple[prim.Expr, Callable[[prim.Expr], tirx.Stmt]]]
     ) -> Body:
         """A statement for each page of output tile ``tile``, after the bindings that they need."""
-        simple = [self._page_of(tile, page) for page, _ in uses]
-        if None not in simple:
+        pages = [self._page_of(tile, page) for page, _ in uses]
+        simple = [page for page in pages if page is not None]
+        if len(simple) == len(uses):
             return [emit(page) for page, (_, emit) in zip(simple, uses, strict=True)]
         number = tirx.Var("tile", "int32")
         bindings, fresh = self._coordinates(number, [page for page, _ in uses])
@@ -566,10 +569,6 @@ def _word(value: float, dtype: str) -> int:
         rounded = (int(bits) + 0x7FFF + ((int(bits) >> 16) & 1)) >> 16
         return rounded << 16 | rounded
     return int(bits)
-
-
-def _signed(word: int) -> int:
-    return word - (1 << 32) if word >= 1 << 31 else word
 
 
 def _circular_buffers(func: PrimFunc, nest: Nest, blocks: _Blocks) -> list[dict[str, Any]]:
