@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sources import ELEMENTWISE_FORMS, GEMM_FORMS, elementwise, gemm, kernel
 
-from ttgen.analysis import Axis, Binary, Computation, Dim, Load, analyse
+from ttgen.analysis import Axis, Binary, Computation, Dim, Load, Reduce, analyse, reductions
 from ttgen.analysis.index import Affine, dimension
 
 
@@ -20,9 +20,10 @@ def computation(source: str) -> Computation:
 def test_a_product_is_a_sum_over_one_dimension(form: str) -> None:
     found = computation(gemm(64, 96, 160, form))
     assert str(found.output) == "C[i, j]"
-    assert found.init == 0
-    assert [(dim.name, dim.extent) for dim in found.reduced] == [("k", 160)]
-    assert str(found.value) == "mul(A[i, k], B[k, j])"
+    assert isinstance(found.value, Reduce)
+    assert found.value.op == "add"
+    assert [(dim.name, dim.extent) for dim in found.value.dims] == [("k", 160)]
+    assert str(found.value.value) == "mul(A[i, k], B[k, j])"
     assert [buffer.name for buffer in found.inputs()] == ["A", "B"]
     assert found.at.path == "kernels/k.py"
 
@@ -30,8 +31,7 @@ def test_a_product_is_a_sum_over_one_dimension(form: str) -> None:
 @pytest.mark.parametrize("form", ELEMENTWISE_FORMS)
 def test_an_elementwise_operation_moves_along_one_set_of_dimensions(form: str) -> None:
     found = computation(elementwise("sub", (64, 96), form))
-    assert found.reduced == ()
-    assert found.init is None
+    assert not list(reductions(found.value))
     assert isinstance(found.value, Binary)
     assert isinstance(found.value.a, Load)
     assert found.value.op == "sub"
@@ -48,8 +48,35 @@ def test_loops_of_one_iteration_are_no_axes() -> None:
 def test_loops_of_the_same_name_are_different_axes() -> None:
     source = gemm(64, 64, 64, "separate")
     found = computation(source)
-    assert {dim.extent for dim in (*found.output.dims, *found.reduced)} == {64}
-    assert len({axis for dim in (*found.output.dims, *found.reduced) for axis in dim.axes}) == 3
+    (reduce,) = reductions(found.value)
+    dims = (*found.output.dims, *reduce.dims)
+    assert {dim.extent for dim in dims} == {64}
+    assert len({axis for dim in dims for axis in dim.axes}) == 3
+
+
+def test_blocks_become_one_expression() -> None:
+    """What an intermediate buffer holds stands in the place of its loads."""
+    found = computation("""
+def k():
+    A = te.placeholder((32, 64), dtype="bfloat16", name="A")
+    n = te.reduce_axis((0, 64), name="n")
+    S = te.compute((32,), lambda i: te.sum(A[i, n], axis=n), name="S")
+    C = te.compute((64, 32), lambda x, y: S[y] * A[y, x] - te.const(2, "bfloat16"), name="C")
+    return [A, C]
+""")
+    assert str(found.output) == "C[x, y]"
+    assert str(found.value) == "sub(mul(add over n of A[y, n], A[y, x]), 2)"
+    assert [buffer.name for buffer in found.inputs()] == ["A"]
+
+
+def test_constants_are_folded_and_division_by_a_number_is_a_product() -> None:
+    found = computation("""
+def k():
+    A = te.placeholder((32, 32), dtype="bfloat16", name="A")
+    C = te.compute((32, 32), lambda i, j: A[i, j] / te.const(4, "bfloat16"), name="C")
+    return [A, C]
+""")
+    assert str(found.value) == "mul(A[i, j], 0.25)"
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)

@@ -141,8 +141,11 @@ def _value(expr: Any, known: dict[str, Any], axes: tuple[str, ...]) -> Any:
 @st.composite
 def _index(draw: Any, batch: tuple[str, ...], tile: tuple[str, ...]) -> tuple[str, ...]:
     """Indices of a tensor: mostly such as lower, sometimes in any order."""
-    kind = draw(st.sampled_from(["full", "full", "turned", "vector", "row", "any"]))
+    kind = draw(st.sampled_from(["full", "full", "turned", "vector", "row", "any", "lead"]))
     rows, columns = tile
+    if kind == "lead":
+        others = draw(st.permutations([*batch, rows, columns, "0", "0"]))
+        return tuple(others)[: draw(st.integers(2, 4))]
     if kind == "vector":
         return (draw(st.sampled_from([rows, columns, "0"])),)
     lead = [loop for loop in batch if draw(st.integers(0, 3))]

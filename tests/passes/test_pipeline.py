@@ -391,7 +391,7 @@ def test_loops_that_no_pass_made_are_refused() -> None:
     """P13: GridToPersistentTT on a body that is not tile loops."""
     module = stages(gemm(64, 64, 64))[3]  # before LowerTTTileIntrinsics
     with pytest.raises(
-        LoweringError, match=r"(?s)wants a loop annotated .*run LowerTTTile"
+        LoweringError, match=r"(?s)wants a tt.\* operation on tiles.*run LowerTTTile"
     ) as caught:
         GridToPersistentTT()(module)
     assert str(caught.value).startswith("kernels/k.py:4:")
@@ -414,6 +414,22 @@ def test_blocks_and_buffers_are_at_least_one(options: dict[str, int]) -> None:
         lower(gemm(32, 32, 32), **options)
 
 
+#: Every kind of stage: constants, temporary tiles, a map, reductions, an epilogue, broadcasts.
+BLOCKS = """
+def k():
+    A = te.placeholder((3, 40, 100), dtype="bfloat16", name="A")
+    B = te.placeholder((100, 40), dtype="bfloat16", name="B")
+    n = te.reduce_axis((0, 100), name="n")
+    S = te.compute((3, 40), lambda b, i: te.sum(A[b, i, n] * B[n, i], axis=n), name="S")
+    C = te.compute(
+        (3, 40, 100),
+        lambda b, i, j: (S[b, i] - A[b, i, j]) * te.const(0.5, "bfloat16"),
+        name="C",
+    )
+    return [A, B, C]
+"""
+
+
 # Between passes -------------------------------------------------------------------------------
 
 
@@ -425,8 +441,9 @@ def test_blocks_and_buffers_are_at_least_one(options: dict[str, int]) -> None:
         gemm(64, 96, 160, "split"),
         elementwise("sub", (96, 64)),
         elementwise("copy", (2, 32, 64)),
+        BLOCKS,
     ],
-    ids=["gemm", "split", "sub", "copy"],
+    ids=["gemm", "split", "sub", "copy", "blocks"],
 )
 def test_every_stage_prints_and_parses_to_an_equal_module(source: str, stage: int) -> None:
     """And the passes that remain make the same programs of what was parsed."""
@@ -474,6 +491,7 @@ def test_attributes_that_the_passes_leave() -> None:
         "tile_shape": [32, 32],
         "dtype": "bf16",
         "shape": [160, 96],
+        "device_shape": [160, 96],
         "padded_shape": [160, 96],
         "page_bytes": 2048,
     }

@@ -77,6 +77,11 @@ def put(*path: Any, value: Any) -> Edit:
     return edit
 
 
+def both(first: Edit, second: Edit) -> Edit:
+    """One edit after the other."""
+    return lambda plan: (first(plan), second(plan))
+
+
 def grow(key: str, **changes: Any) -> Edit:
     """Repeat the last item of a list, changed."""
     return lambda plan: plan[key].append({**plan[key][-1], **changes})
@@ -157,17 +162,40 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
     "no whole tiles": (
         put("tensors", 0, "padded_shape", value=[64, 360]),
         "tensors.0.padded_shape",
-        "not whole 32x32 tiles",
+        r"\[64, 352\] in whole 32x32 tiles is \[64, 352\]",
+    ),
+    "padding of a whole tile too much": (
+        put("tensors", 0, "padded_shape", value=[96, 352]),
+        "tensors.0.padded_shape",
+        r"in whole 32x32 tiles is \[64, 352\]",
     ),
     "padding smaller than the shape": (
-        put("tensors", 0, "shape", value=[96, 96]),
+        both(
+            put("tensors", 0, "shape", value=[96, 96]),
+            put("tensors", 0, "device_shape", value=[96, 96]),
+        ),
         "tensors.0.padded_shape",
-        r"smaller than the shape \[96, 96\]",
+        r"\[96, 96\] in whole 32x32 tiles is \[96, 96\]",
+    ),
+    "another shape on the device": (
+        put("tensors", 0, "shape", value=[96, 96]),
+        "tensors.0.device_shape",
+        r"\[64, 352\] is not the shape \[96, 96\] with extents of 1 added",
+    ),
+    "turned on the device": (
+        put("tensors", 0, "device_shape", value=[352, 64]),
+        "tensors.0.device_shape",
+        r"\[352, 64\] is not the shape \[64, 352\]",
     ),
     "one dimension": (
+        put("tensors", 0, "device_shape", value=[64]),
+        "tensors.0.device_shape",
+        "at least two dimensions",
+    ),
+    "one dimension of padding": (
         put("tensors", 0, "padded_shape", value=[64]),
         "tensors.0.padded_shape",
-        "at least two dimensions",
+        r"in whole 32x32 tiles is \[64, 352\]",
     ),
     "pages": (put("tensors", 0, "pages", value=21), "tensors.0.pages", "is 22 tiles"),
     # Circular buffers and L1
@@ -260,10 +288,20 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "programs.compute.runtime_args.values.3",
         "count is 2; the partition gives 1",
     ),
-    "Kt": (
+    "Mt": (
         put("programs", "reader", "constants", 0, "value", value=10),
         "programs.reader.constants.0",
+        "Mt is 10, the partition says 2",
+    ),
+    "Nt": (
+        put("programs", "reader", "constants", 1, "value", value=10),
+        "programs.reader.constants.1",
         "Nt is 10, the partition says 3",
+    ),
+    "Kt, the tiles reduced over": (
+        put("programs", "reader", "constants", 2, "value", value=10),
+        "programs.reader.constants.2",
+        "Kt is 10, the partition says 11",
     ),
     "name of a constant and an argument": (
         put("programs", "reader", "runtime_args", "names", value=["start", "Kt"]),

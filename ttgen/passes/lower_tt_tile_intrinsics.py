@@ -146,6 +146,8 @@ class _Emitter:
     _stages: list[tirx.Stmt] = field(default_factory=list)
     _buffers: list[tvm.ir.Var] = field(default_factory=list)
     _consts: dict[float, tvm.ir.Var] = field(default_factory=dict)
+    _reduced: set[Dim] = field(default_factory=set)
+    _tiled: set[Dim] = field(default_factory=set)
     _loop: Dim | None = None
 
     def __post_init__(self) -> None:
@@ -155,6 +157,7 @@ class _Emitter:
             self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
         self._declare(rows, "Mt", tiles_along(rows), f"{rows.name}_tile")
         self._declare(columns, "Nt", tiles_along(columns), f"{columns.name}_tile")
+        self._tiled = {rows, columns}
 
     def symbols(self) -> list[tvm.ir.Var]:
         """The extents that the body uses, as parameters."""
@@ -184,6 +187,7 @@ class _Emitter:
             self._extents[dim] = (tirx.Var(extent_name, "int32"), extent)
 
     def _declare_reduced(self, reduce: Reduce, in_tiles: set[Dim]) -> None:
+        self._tiled |= in_tiles & set(reduce.dims)
         for dim in reduce.dims:
             if dim in self._coordinates:
                 continue
@@ -234,13 +238,17 @@ class _Emitter:
             self._stages += stage
             return
         # The loop that reads these tiles has the same extent, but a variable of its own.
-        old, (extent, _) = self._coordinates[loop], self._extents[loop]
+        self._stages.append(self._with_own_variable(self._for(loop, _sequence(stage), MAP), loop))
+
+    def _with_own_variable(self, loop: tirx.For, dim: Dim) -> tirx.For:
+        """The loop over ``dim`` with a new variable."""
+        old, (extent, _) = self._coordinates[dim], self._extents[dim]
         var = tirx.Var(self.names.fresh(str(old.name)), "int32")
         body = tvm_ffi.structural_map(
-            _sequence(stage), (tvm.ir.Var, lambda seen: var if seen.same_as(old) else seen)
+            loop.body, (tvm.ir.Var, lambda seen: var if seen.same_as(old) else seen)
         )
         serial = tirx.ForKind.SERIAL
-        self._stages.append(tirx.For(var, 0, extent, serial, body, annotations=MAP))
+        return tirx.For(var, 0, extent, serial, body, annotations=loop.annotations)
 
     def _temporary(self, expr: Expr, frame: _Frame, at: Location) -> _Tile:
         """A tile of its own for ``expr``, made by an earlier stage."""
@@ -368,9 +376,10 @@ class _Emitter:
 
     def _check_batch(self, access: Access, dims: Sequence[Dim], at: Location) -> None:
         for dim in dims[:-2]:
-            if dim.axes and dim in (self.frame.rows, self.frame.columns):
+            if dim.axes and dim in self._tiled:
+                where = "the output" if dim in (self.frame.rows, self.frame.columns) else "others"
                 raise LoweringError(
-                    f"{access}: dimension {dim.name} makes tiles of the output, but not of "
+                    f"{access}: dimension {dim.name} makes tiles of {where}, but not of "
                     f"{access.buffer.name}",
                     at=at,
                     hint="only the last two dimensions of a tensor make tiles",
@@ -407,6 +416,9 @@ class _Emitter:
         step = product if product is not None else self._pooled(expr, frame)
         for dim in sorted(expr.dims, key=lambda dim: dim in in_tiles, reverse=True):
             step = self._for(dim, step, REDUCE)
+            if dim in self._reduced:  # the same sum once more: no two loops share a variable
+                step = self._with_own_variable(step, dim)
+            self._reduced.add(dim)
         return [step]
 
     def _product(self, expr: Reduce, frame: _Frame) -> tirx.Stmt | None:
@@ -494,9 +506,10 @@ class _Emitter:
 
     def _check_padding(self, expr: Reduce, dims: list[Dim]) -> None:
         """Padding is zero in every input, so a sum over it must stay zero."""
-        if all(dim.extent % TILE == 0 for dim in dims):
+        ragged = [dim for dim in dims if dim.extent % TILE]
+        if not ragged:
             return
-        if expr.op != "add" or not _zero_of_zero(expr.value):
+        if expr.op != "add" or not all(_zero_beyond(expr.value, dim) for dim in ragged):
             raise LoweringError(
                 f"'{expr}' over a dimension that is no multiple of {TILE} does not lower yet",
                 at=expr.at,
@@ -536,17 +549,17 @@ def _free_dims(expr: Expr) -> set[Dim]:
             return set()
 
 
-def _zero_of_zero(expr: Expr) -> bool:
-    """Whether the value is zero where the tensors are."""
+def _zero_beyond(expr: Expr, dim: Dim) -> bool:
+    """Whether the value is zero in the padding of ``dim``: a tensor is that has the dimension."""
     match expr:
-        case Load():
-            return True
+        case Load(access=access):
+            return dim in access.dims
         case Const(value=value):
             return value == 0.0
         case Binary(op="mul", a=a, b=b):
-            return _zero_of_zero(a) or _zero_of_zero(b)
+            return _zero_beyond(a, dim) or _zero_beyond(b, dim)
         case Binary(op="add" | "sub" | "max", a=a, b=b):
-            return _zero_of_zero(a) and _zero_of_zero(b)
+            return _zero_beyond(a, dim) and _zero_beyond(b, dim)
         case _:
             return False
 
