@@ -6,6 +6,8 @@ the golden, which is the source built for the CPU.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from textwrap import dedent, indent
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from interpreter import run
 from sources import (
     ELEMENTWISE_FORMS,
     GEMM_FORMS,
+    buffers,
     elementwise,
     gemm,
     kernel,
@@ -142,6 +145,264 @@ def test_a_product_of_a_tensor_with_itself_reads_two_different_tiles(output: str
     plan = plan_of(prim_func(parameters, body))
     inputs = values(plan)
     assert np.array_equal(run(plan, inputs)[output], inputs["A"] @ inputs["A"])
+
+
+def te(shapes: dict[str, tuple[int, ...]], body: str) -> str:
+    """A TE function of these tensors, whose result is C; ``n`` and ``m`` are reduced over."""
+    tensors = "".join(
+        f'    {name} = te.placeholder({shape}, dtype="bfloat16", name="{name}")\n'
+        for name, shape in shapes.items()
+    )
+    indented = indent(dedent(body).strip(), "    ")
+    return f"def k():\n{tensors}{indented}\n    return [{', '.join(shapes)}, C]\n"
+
+
+def _sum_over(extent: int, shape: tuple[int, ...], axes: str, value: str, op: str = "sum") -> str:
+    return f"""
+n = te.reduce_axis((0, {extent}), name="n")
+C = te.compute({shape}, lambda {axes}: te.{op}({value}, axis=n), name="C")
+"""
+
+
+#: What a source means, by NumPy. The names say what is special about each.
+MEANINGS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "cast": (
+        square(
+            "for i, j in T.grid(64, 64):\n"
+            '    C[i, j] = T.Cast("bfloat16", T.Cast("float32", A[i, j]))',
+            "AC",
+        ),
+        lambda A: A,
+    ),
+    "three operands": (
+        prim_func(
+            buffers("ABDC", [(64, 64)] * 4),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j] + B[i, j] * D[i, j]",
+        ),
+        lambda A, B, D: A + B * D,
+    ),
+    "scalar factor": (
+        square("for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j] * T.bfloat16(3)", "AC"),
+        lambda A: 3 * A,
+    ),
+    "constant": (
+        square("for i, j in T.grid(64, 64):\n    C[i, j] = T.bfloat16(3)", "C"),
+        lambda: np.full((64, 64), 3),
+    ),
+    "division by a number": (
+        te(
+            {"A": (64, 64)},
+            """
+C = te.compute((64, 64), lambda i, j: A[i, j] / te.const(4, "bfloat16"), name="C")
+""",
+        ),
+        lambda A: A / 4,
+    ),
+    "row": (
+        prim_func(
+            buffers("ABC", [(64, 64), (1, 64), (64, 64)]),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j] - B[0, j]",
+        ),
+        lambda A, B: A - B,
+    ),
+    "row first": (
+        prim_func(
+            buffers("ABC", [(1, 64), (64, 64), (64, 64)]),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[0, j] - B[i, j]",
+        ),
+        lambda A, B: A - B,
+    ),
+    "vector along the rows": (
+        te(
+            {"A": (40, 70), "B": (40,)},
+            """
+C = te.compute((40, 70), lambda i, j: A[i, j] * B[i], name="C")
+""",
+        ),
+        lambda A, B: A * B[:, None],
+    ),
+    "outer product": (
+        te(
+            {"A": (40,), "B": (70,)}, "C = te.compute((40, 70), lambda i, j: A[i] * B[j], name='C')"
+        ),
+        lambda A, B: np.outer(A, B),
+    ),
+    "scalar tensor": (
+        te(
+            {"A": (40, 70), "B": (1,)},
+            """
+C = te.compute((40, 70), lambda i, j: B[0] - A[i, j], name="C")
+""",
+        ),
+        lambda A, B: B - A,
+    ),
+    "batch of one matrix": (
+        te(
+            {"A": (3, 40, 70), "B": (40, 70)},
+            """
+C = te.compute((3, 40, 70), lambda b, i, j: A[b, i, j] - B[i, j], name="C")
+""",
+        ),
+        lambda A, B: A - B,
+    ),
+    "transposed copy": (
+        square("for i, j in T.grid(64, 64):\n    C[i, j] = A[j, i]", "AC"),
+        lambda A: A.T,
+    ),
+    "permuted batch": (
+        te(
+            {"A": (3, 2, 40, 70)},
+            """
+C = te.compute((2, 3, 70, 40), lambda c, b, j, i: A[b, c, i, j], name="C")
+""",
+        ),
+        lambda A: A.transpose(1, 0, 3, 2),
+    ),
+    "row sum that is repeated": (
+        square(
+            """
+            for i, j in T.grid(64, 64):
+                C[i, j] = T.bfloat16(0)
+            for i, j, k in T.grid(64, 64, 64):
+                C[i, j] = C[i, j] + A[i, k]
+            """,
+            "AC",
+        ),
+        lambda A: np.repeat(A.sum(axis=1, keepdims=True), 64, axis=1),
+    ),
+    "sum over the last": (
+        te({"A": (3, 33, 45)}, _sum_over(45, (3, 33), "b, i", "A[b, i, n]")),
+        lambda A: A.sum(axis=2),
+    ),
+    "sum over the second last": (
+        te({"A": (33, 45)}, _sum_over(33, (45,), "j", "A[n, j]")),
+        lambda A: A.sum(axis=0),
+    ),
+    "sum over the second last, kept": (
+        te({"A": (3, 33, 45)}, _sum_over(33, (3, 1, 45), "b, one, j", "A[b, n, j]")),
+        lambda A: A.sum(axis=1, keepdims=True),
+    ),
+    "maximum": (
+        te({"A": (64, 96)}, _sum_over(96, (64,), "i", "A[i, n]", "max")),
+        lambda A: A.max(axis=1),
+    ),
+    "maximum of negative values": (
+        te({"A": (64, 96)}, _sum_over(96, (64,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
+        lambda A: A.max(axis=1) - 9,
+    ),
+    "sum of everything": (
+        te(
+            {"A": (40, 70)},
+            """
+m = te.reduce_axis((0, 40), name="m")
+n = te.reduce_axis((0, 70), name="n")
+C = te.compute((1, 1), lambda i, j: te.sum(A[m, n], axis=[m, n]), name="C")
+""",
+        ),
+        lambda A: A.sum(keepdims=True),
+    ),
+    "the same sum twice": (
+        te(
+            {"A": (40, 70)},
+            """
+m = te.reduce_axis((0, 40), name="m")
+n = te.reduce_axis((0, 70), name="n")
+S = te.compute((1,), lambda i: te.sum(A[m, n], axis=[m, n]), name="S")
+C = te.compute((1,), lambda i: S[i] * S[i], name="C")
+""",
+        ),
+        lambda A: A.sum(keepdims=True)[0] ** 2,
+    ),
+    "first factor transposed": (
+        te({"A": (70, 40), "B": (70, 50)}, _sum_over(70, (40, 50), "i, j", "A[n, i] * B[n, j]")),
+        lambda A, B: A.T @ B,
+    ),
+    "second factor transposed": (
+        gemm(64, 64, 64, "nested").replace("B[k, j]", "B[j, k]"),
+        lambda A, B: A @ B.T,
+    ),
+    "batched product": (
+        prim_func(
+            buffers("ABC", [(2, 64, 64)] * 3),
+            """
+            for b, i, j in T.grid(2, 64, 64):
+                C[b, i, j] = T.bfloat16(0)
+                for k in range(64):
+                    C[b, i, j] = C[b, i, j] + A[b, i, k] * B[b, k, j]
+            """,
+        ),
+        lambda A, B: A @ B,
+    ),
+    "matrix times vector": (
+        te({"A": (40, 70), "B": (70,)}, _sum_over(70, (40,), "i", "A[i, n] * B[n]")),
+        lambda A, B: A @ B,
+    ),
+    "inner product": (
+        te({"A": (70,), "B": (70,)}, _sum_over(70, (1,), "i", "A[n] * B[n]")),
+        lambda A, B: np.array([A @ B]),
+    ),
+    "product and epilogue": (
+        te(
+            {"A": (40, 70), "B": (70, 50), "D": (50,)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+P = te.compute((40, 50), lambda i, j: te.sum(A[i, n] * B[n, j], axis=n), name="P")
+C = te.compute((40, 50), lambda i, j: D[j] - P[i, j] * te.const(2, "bfloat16"), name="C")
+""",
+        ),
+        lambda A, B, D: D - 2 * (A @ B),
+    ),
+    "sum over a batch and an inner dimension": (
+        te(
+            {"A": (3, 40, 70), "B": (3, 70, 50)},
+            """
+b = te.reduce_axis((0, 3), name="b")
+n = te.reduce_axis((0, 70), name="n")
+C = te.compute((40, 50), lambda i, j: te.sum(A[b, i, n] * B[b, n, j], axis=[b, n]), name="C")
+""",
+        ),
+        lambda A, B: (A @ B).sum(axis=0),
+    ),
+    "no multiple of the tile": (elementwise("copy", (64, 100)), lambda A: A),
+    "smaller than a tile": (elementwise("sub", (16, 1)), lambda A, B: A - B),
+    "rank 1": (elementwise("mul", (100,)), lambda A, B: A * B),
+    "intermediate buffer": (
+        square(
+            """
+            D = T.alloc_buffer((64, 64), "bfloat16")
+            for i, j in T.grid(64, 64):
+                D[i, j] = A[i, j] * A[i, j]
+            for i, j in T.grid(64, 64):
+                C[i, j] = D[j, i]
+            """,
+            "AC",
+        ),
+        lambda A: (A * A).T,
+    ),
+    "intermediate buffer of blocks": (
+        te(
+            {"A": (64, 64)},
+            """
+B = te.compute((64, 64), lambda i, j: A[i, j] + A[i, j], name="B")
+C = te.compute((64, 64), lambda i, j: B[i, j] * A[i, j], name="C")
+""",
+        ),
+        lambda A: 2 * A * A,
+    ),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"grid": (2, 1), "block_tiles": 3, "buffering": 1}])
+@pytest.mark.parametrize(("source", "meaning"), MEANINGS.values(), ids=MEANINGS.keys())
+def test_sources_give_what_numpy_gives(
+    source: str, meaning: Callable[..., Any], options: dict[str, Any]
+) -> None:
+    plan = plan_of(source, **options)
+    inputs = values(plan)
+    (result,) = run(plan, inputs).values()
+    expected = meaning(**inputs)
+    assert result.shape == expected.shape
+    assert np.array_equal(result, expected)
 
 
 # Programs that are nearly right ---------------------------------------------------------------

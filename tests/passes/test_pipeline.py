@@ -391,7 +391,7 @@ def test_loops_that_no_pass_made_are_refused() -> None:
     """P13: GridToPersistentTT on a body that is not tile loops."""
     module = stages(gemm(64, 64, 64))[3]  # before LowerTTTileIntrinsics
     with pytest.raises(
-        LoweringError, match=r"(?s)wants a tt.\* operation on tiles.*run LowerTTTile"
+        LoweringError, match=r"(?s)wants a tt.pack at the end.*run LowerTTTile"
     ) as caught:
         GridToPersistentTT()(module)
     assert str(caught.value).startswith("kernels/k.py:4:")

@@ -83,6 +83,11 @@ def analyse(func: tirx.PrimFunc, at: Location) -> Computation:
     for group in _by_target(stores):
         for store in group:
             for read in loads(store.value):
+                known = (*func.params, *definitions, store.target.buffer)
+                if read.buffer not in known:
+                    raise LoweringError(
+                        f"'{read.buffer.name}' is read before it is stored", at=store.at
+                    )
                 if read.buffer in definitions:
                     stored = definitions[read.buffer].output
                     _check_complete(loops[read.buffer], stored, store, read)
@@ -297,9 +302,6 @@ def _check_parameters(func: tirx.PrimFunc, computation: Computation, at: Locatio
             )
         if param not in used:
             raise LoweringError(f"parameter '{param.name}' is never used", at=at)
-    for buffer in used:
-        if buffer not in func.params:
-            raise LoweringError(f"'{buffer.name}' is read before it is stored", at=at)
 
 
 def _axes(accesses: Iterable[Access]) -> set[Axis]:

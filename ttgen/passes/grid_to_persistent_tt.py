@@ -157,6 +157,8 @@ class _Emitter:
     def reader(self) -> Body:
         """DRAM to circular buffers, in the order in which the compute program uses tiles."""
         fills = [part for constant in self.nest.constants for part in self._fill(constant)]
+        if not any(self._streams(stage) for stage in self.nest.stages):
+            return fills
         flat = self._flat_stage()
         if flat is not None:  # one reduction and nothing else: no blocks of output tiles needed
             tile = tirx.Var("tile", "int32")

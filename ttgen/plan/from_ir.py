@@ -140,7 +140,10 @@ def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
         str(param.name) for param in func.params if not isinstance(param.ty, tirx.BufferType)
     ]
     arguments = [name for name in scalars if name not in constants]
-    scope: _Scope = {param: str(param.name) for param in func.params}
+    # Tensors are no variables: in C++ their names have a suffix.
+    scope: _Scope = {
+        param: str(param.name) for param in func.params if not isinstance(param.ty, tirx.BufferType)
+    }
     return model.Program(
         tensors=tuple(tensors),
         constants=tuple(
