@@ -166,6 +166,7 @@ def tensor(
         name=name,
         role=role,
         shape=shape,
+        device_shape=shape,
         padded_shape=shape,
         layout=model.Layout(memory="DRAM", layout="interleaved", tile_shape=(32, 32), dtype=dtype),
         page_bytes=FORMATS[dtype].tile_bytes,
@@ -263,7 +264,7 @@ def _compute() -> tuple[model.Statement, ...]:
     )
     return (
         _op("matmul_startup", in0="cb_a", in1="cb_b", out="cb_c"),
-        _op("matmul_init", in0="cb_a", in1="cb_b"),
+        _op("matmul_init", in0="cb_a", in1="cb_b", transpose=0),
         _for(
             "t",
             "count",
