@@ -1,0 +1,29 @@
+"""Sums, means and maxima over the last two dimensions, kept or dropped."""
+
+from tvm import te, topi
+
+
+def row_sum(M: int = 64, N: int = 96):
+    """B[i] = sum of A[i, :]."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    return [A, topi.sum(A, axis=-1)]
+
+
+def column_max(M: int = 64, N: int = 96):
+    """B[0, j] = maximum of A[:, j]."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    return [A, topi.max(A, axis=0, keepdims=True)]
+
+
+def center(M: int = 64, N: int = 96):
+    """B[i, j] = A[i, j] less the mean of its row: a reduction inside an elementwise tree."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    mean = topi.divide(topi.sum(A, axis=-1, keepdims=True), te.const(N, "bfloat16"))
+    return [A, topi.subtract(A, mean)]
+
+
+def dot_rows(M: int = 40, N: int = 70):
+    """C[i] = sum of A[i, :] * B[i, :]."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    B = te.placeholder((M, N), "bfloat16", name="B")
+    return [A, B, topi.sum(topi.multiply(A, B), axis=-1)]
