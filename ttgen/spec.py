@@ -240,6 +240,7 @@ class _Parser:
         problem, below = parse_msgspec_path(text)
         unknown = re.search(r"unknown field `(.*)`", problem)
         if unknown is None:
+            below = _with_entry(value, below)
             where = ".".join(str(item) for item in below)
             return self._error([*path, *below], f"{where}: {problem}", _choices(below))
         key = unknown[1]
@@ -266,6 +267,19 @@ def _choices(below: Sequence[PathItem]) -> str | None:
         if get_origin(alternative) is Literal:
             return f"one of: {', '.join(get_args(alternative))}"
     return None
+
+
+def _with_entry(value: Any, below: list[PathItem]) -> list[PathItem]:
+    """``below`` with the entry of a mapping, which msgspec leaves out: the first that is wrong."""
+    kinds: dict[PathItem, Any] = {"layouts": LayoutSpec, "parameters": int}
+    for key in below[:1]:
+        entries = value[key] if key in kinds else None
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            try:
+                msgspec.convert(entry, kinds[key])
+            except msgspec.ValidationError:
+                return [key, name, *below[1:]]
+    return below
 
 
 def _path_to_key(value: Any, key: str) -> list[PathItem]:
