@@ -37,7 +37,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     arch.name: arch
     for arch in (
         Architecture("wormhole_b0", grid=(8, 9), l1_bytes=1_463_968, clock_mhz=1000),
-        Architecture("blackhole", grid=(13, 10), l1_bytes=1_463_968, clock_mhz=1350),
+        Architecture("blackhole", grid=(13, 10), l1_bytes=1_531_776, clock_mhz=1350),
     )
 }
 

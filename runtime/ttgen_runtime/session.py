@@ -318,7 +318,7 @@ def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
     from ttgen.formats import FORMATS
     from ttgen_runtime import program
 
-    name = FORMATS[tensor.layout.dtype].ttnn
+    name = FORMATS[tensor.layout.dtype].ttnn or tensor.layout.dtype
     dtype = np.dtype(name) if name in _POISON else np.dtype(np.float32)
     if tensor.role == "input":
         values = arrays[f"in_{tensor.name}"].astype(dtype)
