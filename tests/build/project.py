@@ -152,11 +152,13 @@ class Project:
         return found
 
 
-def make(root: Path, names: tuple[str, ...], code: Path | None = None) -> Project:
-    """A project of these parts of the repository."""
+def make(
+    root: Path, names: tuple[str, ...], code: Path | None = None, *, origin: Path = REPOSITORY
+) -> Project:
+    """A project of these parts of the repository, or of another project."""
     root.mkdir(parents=True)
     for name in names:
-        source = REPOSITORY / name
+        source = origin / name
         if source.is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(source, root / name, ignore=ignored)

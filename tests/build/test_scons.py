@@ -33,7 +33,7 @@ def bytes_of(project: Project, kernels: list[str], names: tuple[str, ...]) -> di
 
 def test_two_folders_one_job_or_two_give_the_same_bytes(built: Built, tmp_path: Path) -> None:
     """And planning and rendering everything takes less than 1 GB, with two jobs."""
-    project = make(tmp_path / "elsewhere" / "deeper", CHECKOUT)
+    project = make(tmp_path / "elsewhere" / "deeper", CHECKOUT, origin=built.project.root)
     share_cache(project, built.project.root / "build" / ".cache")
     with memory_of_children() as used:
         run = project.scons("-j2", "sources")
