@@ -78,11 +78,10 @@ def core_range_set(ttnn: Any, ranges: Sequence[CoreRange]) -> Any:
 
 
 def data_type(ttnn: Any, dtype: str) -> Any:
-    """ttnn's name for a data format; DeviceError where this release has no tensors of it."""
-    name = FORMATS[dtype].ttnn
-    found = getattr(ttnn, name, None) if name else None
-    if found is None:
-        raise DeviceError(f"ttnn has no tensors of format '{dtype}'")
+    """``ttnn.DataType`` of a format; DeviceError where the SDK's tensors do not know it."""
+    found = getattr(ttnn, FORMATS[dtype].ttnn or "", None)
+    if not isinstance(found, ttnn.DataType):
+        raise DeviceError(f"ttnn {ttnn.__version__} has no tensors of format '{dtype}'")
     return found
 
 
