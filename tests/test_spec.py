@@ -181,3 +181,9 @@ def test_values_given_elsewhere_have_errors_without_a_file(tmp_path: Path) -> No
 def test_paths_relative_to_the_project(tmp_path: Path) -> None:
     assert relative(tmp_path / "a" / "b.py", tmp_path) == "a/b.py"
     assert relative(tmp_path / "b.py", tmp_path / "a") == "b.py"
+
+
+@pytest.mark.parametrize("written", ["1e-9", "1E-9", "0.000000001", "1.0e-9"])
+def test_numbers_with_an_exponent_are_numbers(tmp_path: Path, written: str) -> None:
+    (only,) = variants(tmp_path, f"tolerance: {{relative_error: {written}}}\n")
+    assert only.tolerance.relative_error == 1e-9

@@ -166,6 +166,15 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
 
 
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+# YAML 1.1 takes 1e-9 for a string, since it has no dot; nobody means that here.
+_UniqueKeyLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def parse_value(text: str) -> Any:
+    """A YAML value as specs have them; yaml.YAMLError where it is none."""
+    return yaml.load(text, Loader=_UniqueKeyLoader)
 
 
 class _Parser:

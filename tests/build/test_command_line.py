@@ -37,7 +37,7 @@ def test_a_source_outside_of_any_project_runs(elsewhere: Project, cache: Path) -
     assert result["status"] == "passed"
     assert elsewhere.json("build/blackhole/plus/tt.plan.json")["source"]["parameters"]["M"] == 32
     # The same values are wrong where more is asked of them than bf16 can give.
-    run = ttgen(elsewhere, cache, *arguments, "-O", "tolerance={relative_error: 1.0e-9}")
+    run = ttgen(elsewhere, cache, *arguments, "-O", "tolerance={relative_error: 1e-9}")
     assert run.code == 1, run.text
     assert "is above 1e-09" in run.err
 
