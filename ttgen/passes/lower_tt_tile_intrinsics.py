@@ -13,6 +13,7 @@ from tvm.ir import prim
 from tvm.tirx import PrimFunc
 
 from ttgen.analysis import Access, Binary, Computation, Dim, Load, analyse
+from ttgen.arch import architecture
 from ttgen.errors import LoweringError
 from ttgen.passes import attrs, intrin
 from ttgen.passes.base import FuncPass
@@ -31,8 +32,9 @@ class LowerTTTileIntrinsics(FuncPass):
     The new parameters ``Mt``, ``Nt`` and ``Kt`` are the rows and columns of output tiles and the
     tiles summed over. A tile of a tensor is the tensor and a page number.
 
-    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for sums: with bf16 in DST
-    every step of a sum is rounded, and the error grows with its length.
+    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for sums where the chip
+    adds them up without fault (:attr:`ttgen.arch.Architecture.fp32_sums`): with bf16 in DST every
+    step of a sum is rounded, and the error grows with its length.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.LowerTTTileIntrinsics"
@@ -51,7 +53,9 @@ class LowerTTTileIntrinsics(FuncPass):
         lowered = PrimFunc([*func.params, *emitter.symbols.values()], body, attrs=func.attrs)
         values = {"Mt": partition["tiles"][0], "Nt": partition["tiles"][1]}
         values["Kt"] = partition["len_k"]
-        fp32 = bool(computation.reduced) if self.fp32_dest_acc is None else self.fp32_dest_acc
+        arch = architecture(attrs.require(func, attrs.ARCH, self.name))
+        by_default = bool(computation.reduced) and arch.fp32_sums
+        fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
         return lowered.with_attrs(
             {
                 attrs.CONSTANTS: {name: values[name] for name in emitter.symbols},
