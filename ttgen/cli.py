@@ -17,7 +17,7 @@ from ttgen.build.job import Job
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.errors import TTError
-from ttgen.spec import Variant, load_base, load_variants
+from ttgen.spec import Variant, load_base, load_variants, parse_value
 
 #: Exit status: results differ or a kernel could not be run; the request itself is wrong.
 _WRONG_VALUES, _WRONG_REQUEST = 1, 2
@@ -91,7 +91,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"'{text}' is not NAME=VALUE")
     try:
-        return name, yaml.safe_load(value)
+        return name, parse_value(value)
     except yaml.YAMLError:
         raise argparse.ArgumentTypeError(f"'{value}' is no YAML value") from None
 

@@ -17,18 +17,21 @@ _EXPONENT_BYTES = _TILE_ELEMENTS // 16
 
 @dataclass(frozen=True)
 class Format:
-    """One data format. ``source_dtype`` is the TVM dtype that it is the default for, if any."""
+    """One data format. ``source_dtype`` is the TVM dtype that it is the default for, if any.
+
+    ``ttnn`` is None where ttnn has no tensors of the format (release 0.81.1).
+    """
 
     name: str
     metalium: str
-    ttnn: str
+    ttnn: str | None
     tile_bytes: int
     source_dtype: str | None
 
 
 _TABLE = (
     Format("bf16", "Float16_b", "bfloat16", 2 * _TILE_ELEMENTS, "bfloat16"),
-    Format("fp16", "Float16", "float16", 2 * _TILE_ELEMENTS, "float16"),
+    Format("fp16", "Float16", None, 2 * _TILE_ELEMENTS, "float16"),
     Format("fp32", "Float32", "float32", 4 * _TILE_ELEMENTS, "float32"),
     Format("bfp8_b", "Bfp8_b", "bfloat8_b", _TILE_ELEMENTS + _EXPONENT_BYTES, None),
     Format("bfp4_b", "Bfp4_b", "bfloat4_b", _TILE_ELEMENTS // 2 + _EXPONENT_BYTES, None),

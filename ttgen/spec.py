@@ -166,6 +166,15 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
 
 
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+# YAML 1.1 takes 1e-9 for a string, since it has no dot; nobody means that here.
+_UniqueKeyLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def parse_value(text: str) -> Any:
+    """A YAML value as specs have them; yaml.YAMLError where it is none."""
+    return yaml.load(text, Loader=_UniqueKeyLoader)
 
 
 class _Parser:
@@ -240,6 +249,7 @@ class _Parser:
         problem, below = parse_msgspec_path(text)
         unknown = re.search(r"unknown field `(.*)`", problem)
         if unknown is None:
+            below = _with_entry(value, below)
             where = ".".join(str(item) for item in below)
             return self._error([*path, *below], f"{where}: {problem}", _choices(below))
         key = unknown[1]
@@ -266,6 +276,19 @@ def _choices(below: Sequence[PathItem]) -> str | None:
         if get_origin(alternative) is Literal:
             return f"one of: {', '.join(get_args(alternative))}"
     return None
+
+
+def _with_entry(value: Any, below: list[PathItem]) -> list[PathItem]:
+    """``below`` with the entry of a mapping, which msgspec leaves out: the first that is wrong."""
+    kinds: dict[PathItem, Any] = {"layouts": LayoutSpec, "parameters": int}
+    for key in below[:1]:
+        entries = value[key] if key in kinds else None
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            try:
+                msgspec.convert(entry, kinds[key])
+            except msgspec.ValidationError:
+                return [key, name, *below[1:]]
+    return below
 
 
 def _path_to_key(value: Any, key: str) -> list[PathItem]:

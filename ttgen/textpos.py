@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import yaml
@@ -43,11 +44,12 @@ def _child(
 
 def parse_msgspec_path(message: str) -> tuple[str, list[PathItem]]:
     """Split msgspec's ``problem - at `$.a[0].b` `` into the problem and the path."""
-    problem, found, where = message.rpartition(" - at `$")
-    if not found:
+    found = re.fullmatch(r"(.*) - at (?:`key` in )?`\$(.*)`", message, re.DOTALL)
+    if found is None:
         return message, []
+    problem, where = found.groups()
     path: list[PathItem] = []
-    for piece in where.rstrip("`").replace("[...]", "").replace("[", ".[").split("."):
+    for piece in where.replace("[...]", "").replace("[", ".[").split("."):
         if piece.startswith("[") and piece[1:-1].isdigit():
             path.append(int(piece[1:-1]))
         elif piece and not piece.startswith("["):

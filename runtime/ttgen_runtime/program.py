@@ -47,21 +47,67 @@ def build_program(ttnn: Any, plan: Plan, folder: Path, tensors: Mapping[str, Any
             )
             for semaphore in plan.semaphores
         ],
-        cbs=[
-            ttnn.CBDescriptor(
-                total_size=cb.pages * cb.page_bytes,
-                core_ranges=cores,
-                format_descriptors=[
-                    ttnn.CBFormatDescriptor(
-                        buffer_index=cb.index,
-                        data_format=data_type(ttnn, cb.dtype),
-                        page_size=cb.page_bytes,
-                    )
-                ],
-            )
-            for cb in plan.circular_buffers
-        ],
+        cbs=_circular_buffers(ttnn, plan, cores),
     )
+
+
+def _circular_buffers(ttnn: Any, plan: Plan, cores: Any) -> list[Any]:
+    return [
+        ttnn.CBDescriptor(
+            total_size=cb.pages * cb.page_bytes,
+            core_ranges=cores,
+            format_descriptors=[
+                ttnn.CBFormatDescriptor(
+                    buffer_index=cb.index,
+                    data_format=data_type(ttnn, cb.dtype),
+                    page_size=cb.page_bytes,
+                )
+            ],
+        )
+        for cb in plan.circular_buffers
+    ]
+
+
+#: Writes a NaN (bf16 and fp32 alike; a large exponent in block formats) into every face of every
+#: page of the circular buffers that its arguments list: index, pages, words of a page.
+_POISON_SOURCE = """\
+#include <cstdint>
+#include "api/dataflow/dataflow_api.h"
+
+void kernel_main() {
+    const uint32_t buffers = get_common_arg_val<uint32_t>(0);
+    for (uint32_t i = 0; i < buffers; ++i) {
+        const uint32_t index = get_common_arg_val<uint32_t>(3 * i + 1);
+        const uint32_t pages = get_common_arg_val<uint32_t>(3 * i + 2);
+        const uint32_t words = get_common_arg_val<uint32_t>(3 * i + 3);
+        auto base = reinterpret_cast<volatile tt_l1_ptr uint32_t*>(get_write_ptr(index));
+        for (uint32_t face = 0; face < 4 * pages; ++face) {
+            base[face * (words / 4)] = 0x7FC07FC0;
+        }
+    }
+}
+"""
+
+
+def poison_program(ttnn: Any, plan: Plan) -> Any:
+    """A program that spoils what the circular buffers of ``plan`` hold from an earlier run.
+
+    L1 keeps its contents: a kernel that forgets to write a tile would find the right one there
+    when the same plan has run before.
+    """
+    cores = core_range_set(ttnn, plan.core_ranges)
+    arguments = [len(plan.circular_buffers)]
+    for cb in plan.circular_buffers:
+        arguments += [cb.index, cb.pages, cb.page_bytes // 4]
+    kernel = ttnn.KernelDescriptor(
+        kernel_source=_POISON_SOURCE,
+        source_type=ttnn.KernelDescriptor.SourceType.SOURCE_CODE,
+        core_ranges=cores,
+        common_runtime_args=arguments,
+        config=ttnn.WriterConfigDescriptor(),
+    )
+    buffers = _circular_buffers(ttnn, plan, cores)
+    return ttnn.ProgramDescriptor(kernels=[kernel], semaphores=[], cbs=buffers)
 
 
 def core_range_set(ttnn: Any, ranges: Sequence[CoreRange]) -> Any:
@@ -79,7 +125,7 @@ def core_range_set(ttnn: Any, ranges: Sequence[CoreRange]) -> Any:
 
 def data_type(ttnn: Any, dtype: str) -> Any:
     """``ttnn.DataType`` of a format; DeviceError where the SDK's tensors do not know it."""
-    found = getattr(ttnn, FORMATS[dtype].ttnn, None)
+    found = getattr(ttnn, FORMATS[dtype].ttnn or "", None)
     if not isinstance(found, ttnn.DataType):
         raise DeviceError(f"ttnn {ttnn.__version__} has no tensors of format '{dtype}'")
     return found

@@ -113,7 +113,7 @@ def test_a_kernel_called_like_a_module_of_python_hides_nothing(tmp_path: Path) -
         (
             HEADER
             + "@T.prim_func\ndef k(A: T.Buffer((64, 64), 'bfloat16')):\n    A[0, 0] = nope\n",
-            "kernels/k.py:3: the source cannot be loaded: TVMScript does not accept it",
+            "kernels/k.py:5:5: the source cannot be loaded: TVMScript does not accept it",
         ),
         (b"# \xff\n", "kernels/k.py"),
     ],

@@ -7,6 +7,7 @@ the golden, which is the source built for the CPU.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
@@ -28,9 +29,14 @@ from sources import (
     square,
 )
 
+from ttgen.arch import ARCHITECTURES
 from ttgen.errors import LoweringError
+from ttgen.frontend.kernel import find_kernel
+from ttgen.frontend.source import load_source
 from ttgen.golden import golden
+from ttgen.passes.pipeline import run_pipeline
 from ttgen.plan import Plan
+from ttgen.spec import load_variants
 
 EXTENTS = st.integers(1, 8).map(lambda tiles: 32 * tiles)
 OPTIONS = st.fixed_dictionaries(
@@ -511,3 +517,18 @@ def test_what_is_accepted_means_what_the_source_means(programs: Any, examples: i
 
     check()
     assert min(len(accepted), len(refused)) > 1  # or this would show nothing
+
+
+LIBRARY = sorted((Path(__file__).parents[2] / "kernels").glob("*.py"))
+
+
+@pytest.mark.parametrize("arch", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("source", LIBRARY, ids=lambda path: path.stem)
+def test_every_variant_of_the_library_means_what_its_source_means(source: Path, arch: str) -> None:
+    project = source.parents[1]
+    for variant in load_variants(source, project):
+        made = find_kernel(load_source(source, project), variant.function, variant.parameters)
+        plan = run_pipeline(made, name=variant.name, arch=arch, **variant.options).plan
+        expected = golden(made, plan)
+        for name, result in run(plan, expected.inputs).items():
+            np.testing.assert_allclose(result, expected.outputs[name], rtol=1e-4, atol=1e-4)

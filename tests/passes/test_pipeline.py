@@ -101,7 +101,7 @@ def test_unknown_options_are_errors() -> None:
         ("grid", (2, 1)),
         ("partition", "column_major"),
         ("fidelity", "LoFi"),
-        ("fp32_dest_acc", False),
+        ("fp32_dest_acc", True),
         ("math_approx", True),
         ("dst_full_sync", True),
         ("block_tiles", 2),
@@ -381,10 +381,15 @@ def test_a_block_of_results_fits_dst(fp32: int, full: int, tiles: int) -> None:
     assert plan.circular_buffer("C").pages == 2 * tiles
 
 
-def test_sums_are_kept_in_float32_unless_asked_otherwise() -> None:
-    assert plan_of(gemm(32, 32, 64)).compute.fp32_dest_acc
-    assert not plan_of(elementwise("add", (32, 32))).compute.fp32_dest_acc
-    assert not plan_of(gemm(32, 32, 64), fp32_dest_acc=False).compute.fp32_dest_acc
+@pytest.mark.parametrize(("arch", "fp32"), [("wormhole_b0", False), ("blackhole", True)])
+def test_sums_are_kept_in_float32_where_the_chip_adds_it_up_without_fault(
+    arch: str, fp32: bool
+) -> None:
+    assert plan_of(gemm(32, 32, 64), arch).compute.fp32_dest_acc is fp32
+    assert not plan_of(elementwise("add", (32, 32)), arch).compute.fp32_dest_acc
+    for asked in (True, False):
+        plan = plan_of(gemm(32, 32, 64), arch, fp32_dest_acc=asked)
+        assert plan.compute.fp32_dest_acc is asked
 
 
 def test_loops_that_no_pass_made_are_refused() -> None:

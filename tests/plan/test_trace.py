@@ -94,6 +94,7 @@ def test_json_that_is_no_yaml_has_a_place_too() -> None:
         ("Expected `int` - at `$.a[0].b`", ["a", 0, "b"]),
         ("Expected `int` - at `$[3]`", [3]),
         ("Expected `int` - at `$.a[...]`", ["a"]),
+        ("Expected `int` - at `key` in `$.a`", ["a"]),
         ("Expected `int`", []),
     ],
 )

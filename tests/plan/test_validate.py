@@ -115,7 +115,7 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "l1.limit_bytes",
         "wormhole_b0 has 1463968 bytes",
     ),
-    "DST": (put("compute", "dst_tiles", value=8), "compute.dst_tiles", "DST holds 4 tiles"),
+    "DST": (put("compute", "dst_tiles", value=4), "compute.dst_tiles", "DST holds 8 tiles"),
     # Names
     "tensor twice": (grow("tensors"), "tensors.3.name", "'C' appears twice"),
     "buffer twice": (
@@ -373,9 +373,9 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "8 pages at a time do not divide the 12 pages of 'A'",
     ),
     "DST index": (
-        lambda p: find(p, "compute", "pack_tile")["args"].update(dst=4),
+        lambda p: find(p, "compute", "pack_tile")["args"].update(dst=8),
         "programs.compute.body",
-        "DST tile 4, but there are 4",
+        "DST tile 8, but there are 8",
     ),
     "division by zero": (
         lambda p: find(p, "compute", "pack_tile")["args"].update(slot=["//", 1, 0]),

@@ -190,6 +190,18 @@ def test_a_wrong_kernel_fails_on_its_values(
 
 
 @pytest.mark.sim
+def test_results_of_an_earlier_run_do_not_pass_for_new_ones(bench: Bench, tmp_path: Path) -> None:
+    """L1 keeps what the right kernel has packed; the same kernel without its pack must fail."""
+    plan = matmul_plan("wormhole_b0", 32, 32, 32, 1)
+    golden = matmul_golden(32, 32, 32)
+    assert bench.run(write_kernel(tmp_path / "right", plan, golden), plan).passed
+    packless = {"compute": ("pack_tile(0, cb_c);", "")}
+    result = bench.run(write_kernel(tmp_path / "wrong", plan, golden, packless), plan)
+    assert result.status == "failed"
+    assert "not finite" in result.message
+
+
+@pytest.mark.sim
 def test_a_kernel_that_writes_its_input_fails(bench: Bench, tmp_path: Path) -> None:
     plan = matmul_plan("wormhole_b0", 32, 32, 32, 1)
     writer = msgspec.structs.replace(plan.programs.writer, tensors=("c", "a"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import linecache
+import re
 import sys
 import traceback
 import types
@@ -107,6 +108,8 @@ def failure_in(name: str, error: BaseException, what: str) -> SourceError:
     at = Location(name, frames[-1].lineno or 0) if frames else Location(name)
     text = str(error).strip() or type(error).__name__
     if type(error).__name__ == "DiagnosticError":  # TVMScript's parser: place and underline inside
+        if place := re.search(r"^ *--> (.*):(\d+):(\d+)$", text, re.MULTILINE):
+            at = Location(place[1], int(place[2]), int(place[3]))
         return SourceError(f"{what}: TVMScript does not accept it\n{text}", at=at)
     return SourceError(f"{what}: {type(error).__name__}: {text}", at=at)
 

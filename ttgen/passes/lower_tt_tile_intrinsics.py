@@ -31,6 +31,7 @@ from ttgen.analysis import (
     loads,
     reductions,
 )
+from ttgen.arch import architecture
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import attrs, intrin
 from ttgen.passes.base import FuncPass
@@ -56,8 +57,9 @@ class LowerTTTileIntrinsics(FuncPass):
     tiles reduced over; extents of batch dimensions are called like their loops. A tile of a tensor
     is the tensor and a page number.
 
-    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for sums: with bf16 in DST
-    every step of a sum is rounded, and the error grows with its length.
+    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for sums where the chip
+    adds them up without fault (:attr:`ttgen.arch.Architecture.fp32_sums`): with bf16 in DST every
+    step of a sum is rounded, and the error grows with its length.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.LowerTTTileIntrinsics"
@@ -74,8 +76,9 @@ class LowerTTTileIntrinsics(FuncPass):
         emitter = _Emitter(computation, names)
         body = emitter.body()
         lowered = PrimFunc([*func.params, *emitter.symbols()], body, attrs=func.attrs)
-        has_sum = any(True for _ in reductions(computation.value))
-        fp32 = has_sum if self.fp32_dest_acc is None else self.fp32_dest_acc
+        arch = architecture(attrs.require(func, attrs.ARCH, self.name))
+        by_default = arch.fp32_sums and any(True for _ in reductions(computation.value))
+        fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
         return lowered.with_attrs(
             {
                 attrs.CONSTANTS: emitter.constants(),
