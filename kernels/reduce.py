@@ -15,8 +15,11 @@ def column_max(M: int = 64, N: int = 96):
     return [A, topi.max(A, axis=0, keepdims=True)]
 
 
-def center(M: int = 64, N: int = 96):
-    """B[i, j] = A[i, j] less the mean of its row: a reduction inside an elementwise tree."""
+def center(M: int = 64, N: int = 128):
+    """B[i, j] = A[i, j] less the mean of its row: a reduction inside an elementwise tree.
+
+    1/N is a tile of bf16 on the device: exact where N is a power of two.
+    """
     A = te.placeholder((M, N), "bfloat16", name="A")
     mean = topi.divide(topi.sum(A, axis=-1, keepdims=True), te.const(N, "bfloat16"))
     return [A, topi.subtract(A, mean)]
