@@ -4,7 +4,7 @@ from tvm import te
 
 
 def copy(M: int = 96, N: int = 64):
-    """Any M and N that are multiples of 32."""
+    """Any M and N."""
     A = te.placeholder((M, N), dtype="bfloat16", name="A")
     B = te.compute((M, N), lambda i, j: A[i, j], name="B")
     return [A, B]

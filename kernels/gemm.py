@@ -4,7 +4,7 @@ from tvm.script import tirx as T
 
 
 def gemm(M: int = 64, N: int = 96, K: int = 160):
-    """Any M, N and K that are multiples of 32."""
+    """Any M, N and K."""
 
     @T.prim_func(s_tir=True)
     def gemm(

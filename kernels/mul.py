@@ -4,7 +4,7 @@ from tvm.script import tirx as T
 
 
 def mul(M: int = 64, N: int = 128):
-    """Any M and N that are multiples of 32."""
+    """Any M and N."""
 
     @T.prim_func
     def mul(
