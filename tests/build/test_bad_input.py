@@ -83,7 +83,7 @@ def test_a_bad_spec_stops_the_build_before_it_starts(
 #: Kernels that cannot be lowered: their place, and what the message says is wanted.
 REFUSED = {
     "quotient": (r"kernels/quotient\.py:12:\d+: ", ()),
-    "odd": (r"kernels/odd\.py:\d+:\d+: ", ("33", "multiple of")),
+    "mirror": (r"kernels/mirror\.py:12:\d+: ", ("index 1 of A, '63 - j'",)),
     "wide": (r"kernels/wide\.py:\d+", ("9x9", "8 columns", "9 rows")),
     "typo": (r"kernels/typo\.py:\d+", ("parameter 'K'", "M, N")),
     "broken": (r"kernels/broken\.py:1:\d+: ", ("not valid Python",)),
@@ -96,8 +96,7 @@ def test_kernels_that_cannot_be_planned_are_refused_and_others_built(project: Pr
         project.write(f"kernels/{name}.py", KERNEL.format(name=name, value=value))
 
     kernel("quotient", "A[i, j] / B[i, j]")
-    kernel("odd")
-    project.write("kernels/odd.yaml", "parameters: {M: 33}\n")
+    kernel("mirror", "A[i, N - 1 - j]")
     kernel("wide")
     project.write("kernels/wide.yaml", "grid: [9, 9]\narch: [wormhole_b0]\n")
     kernel("typo")

@@ -12,7 +12,8 @@ from .project import Project, jobs
 pytestmark = pytest.mark.sim
 
 UP_TO_DATE = "scons: `kernels' is up to date.\n"
-SUB, MUL = jobs(["sub"]), jobs(["mul"])
+SUB = jobs(["sub"])
+MUL = jobs(["mul", "reduce-dot_rows"])  # those that multiply tiles
 MUL_TILES = "templates/ops/mul_tiles.j2"
 
 

@@ -12,6 +12,9 @@ from ttgen.errors import TTError
 from ttgen.frontend.imports import project_imports
 from ttgen.render import TemplateSet, template_files
 
+_Operations = tuple[tuple[str, frozenset[str]], ...]
+"""The operations that each program of a plan uses."""
+
 
 def scan_imports(node: Any, env: Any, path: Any) -> list[Any]:
     """Nodes of the project's modules that a kernel source imports, directly or not."""
@@ -29,12 +32,21 @@ def scan_templates(node: Any, env: Any, path: Any) -> list[Any]:
     if not node.exists():
         return []
     used = _operations_of(Path(node.abspath))
-    templates: TemplateSet = env["TT_JOB"].template_set()
+    return [env.File(str(file)) for file in _template_files(env["TT_JOB"].template_set(), used)]
+
+
+@cache
+def _template_files(templates: TemplateSet, used: _Operations) -> tuple[Path, ...]:
+    """The templates that programs with these operations are rendered from.
+
+    Found once for all plans with the same operations, as a build does not see templates change
+    while it runs.
+    """
     try:
-        files = template_files(templates, used)
+        files = template_files(templates, dict(used))
     except TTError:
-        return []
-    return [env.File(str(file)) for file in files if file.is_file()]
+        return ()
+    return tuple(file for file in files if file.is_file())
 
 
 @cache
@@ -47,13 +59,13 @@ def template_names_in(folders: tuple[Path, ...]) -> str:
     return " ".join(sorted(f"{i}:{file.relative_to(folders[i]).as_posix()}" for i, file in files))
 
 
-def _operations_of(plan: Path) -> dict[str, set[str]]:
+def _operations_of(plan: Path) -> _Operations:
     """The operations of each program, read without checking the plan: rendering does that."""
     try:
         programs = json.loads(plan.read_text(encoding="utf-8"))["programs"]
-        return {name: set(_ops(program["body"])) for name, program in programs.items()}
+        return tuple((name, frozenset(_ops(programs[name]["body"]))) for name in sorted(programs))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return ()
 
 
 def _ops(body: list[dict[str, Any]]) -> Iterator[str]:

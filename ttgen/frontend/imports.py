@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 
@@ -28,15 +29,29 @@ def project_imports(source: Path, project: Path) -> list[Path]:
 
 def _direct_imports(file: Path, roots: list[Path]) -> Iterator[Path]:
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        changed = file.stat().st_mtime_ns
+    except OSError:
         return
-    for node in ast.walk(tree):
+    for node in _import_statements(file, changed):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _resolve(alias.name.split("."), roots)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             yield from _resolve_from(node, file, roots)
+
+
+@cache
+def _import_statements(file: Path, changed: int) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of ``file`` as it was last ``changed`` (nanoseconds).
+
+    Remembered, as a build asks once per variant and architecture. Where the names lead to is not:
+    a build may make modules while it runs.
+    """
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return ()
+    return tuple(n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom))
 
 
 def _resolve_from(node: ast.ImportFrom, file: Path, roots: list[Path]) -> Iterator[Path]:
