@@ -13,7 +13,7 @@ from tvm.tirx import PrimFunc
 
 from ttgen.errors import LoweringError
 from ttgen.passes import attrs, intrin
-from ttgen.passes.lower_tt_tile_intrinsics import CONSTANT, MAP, PARALLEL, REDUCE
+from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE
 
 OperandKind: TypeAlias = Literal["tensor", "temporary", "constant"]
 

@@ -1,0 +1,165 @@
+"""Dimensions as loops over tiles: their variables, their extents, and the pages that they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import tvm
+import tvm_ffi
+from tvm import tirx
+from tvm.ir import prim
+
+from ttgen.analysis import Binary, Const, Dim, Expr, Load, Reduce
+from ttgen.passes.device_shape import ONE, tiles_along
+
+
+class Names:
+    """Names for new variables: identifiers made from the source's, none used twice."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = set(taken)
+
+    def fresh(self, wish: str) -> str:
+        """``wish`` as an identifier, with a number where it is taken."""
+        base = re.sub(r"[^A-Za-z0-9_]", "_", wish)
+        name, number = base, 1
+        while name in self._taken:
+            number += 1
+            name = f"{base}_{number}"
+        self._taken.add(name)
+        return name
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The dimensions that the rows and columns of a tile run over."""
+
+    rows: Dim
+    columns: Dim
+
+    def narrowed(self, expr: Expr) -> Frame:
+        """The frame in which ``expr`` has its values: without the dimensions it does not use."""
+        used = free_dims(expr)
+        return Frame(*(dim if dim in used else ONE for dim in (self.rows, self.columns)))
+
+    def broadcast_of(self, inner: Frame) -> str | None:
+        """How a tile in ``inner`` becomes one in this frame; None where it is one already."""
+        rows, columns = inner.rows != self.rows, inner.columns != self.columns
+        words = {(False, False): None, (True, False): "ROW", (False, True): "COL"}
+        return words.get((rows, columns), "SCALAR")
+
+
+def free_dims(expr: Expr) -> set[Dim]:
+    """The dimensions that the value depends on."""
+    match expr:
+        case Load(access=access):
+            return set(access.dims)
+        case Binary(a=a, b=b):
+            return free_dims(a) | free_dims(b)
+        case Reduce(dims=dims, value=value):
+            return free_dims(value) - set(dims)
+        case Const():
+            return set()
+
+
+@dataclass
+class Dimensions:
+    """The loops over tiles of one kernel.
+
+    The rows and columns of the output, and what it is reduced over, are counted in tiles (``Mt``,
+    ``Nt``, ``Kt``), batch dimensions in elements. ``tiled`` holds those that make tiles.
+    """
+
+    names: Names
+    tiled: set[Dim] = field(default_factory=set)
+    _coordinates: dict[Dim, tvm.ir.Var] = field(default_factory=dict)
+    _extents: dict[Dim, tuple[tvm.ir.Var, int]] = field(default_factory=dict)
+
+    def __contains__(self, dim: Dim) -> bool:
+        return dim in self._coordinates
+
+    def variable(self, dim: Dim) -> tvm.ir.Var:
+        """The loop variable of ``dim``."""
+        return self._coordinates[dim]
+
+    def symbols(self) -> list[tvm.ir.Var]:
+        """The extents of all loops, as parameters."""
+        return [var for var, _ in self._extents.values()]
+
+    def constants(self) -> dict[str, int]:
+        """Their values."""
+        return {str(var.name): value for var, value in self._extents.values()}
+
+    def declare_output(self, batch: Sequence[Dim], frame: Frame) -> None:
+        """The dimensions of the output."""
+        for dim in batch:
+            self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
+        for dim, extent in ((frame.rows, "Mt"), (frame.columns, "Nt")):
+            self._declare(dim, extent, tiles_along(dim), f"{dim.name}_tile")
+        self.tiled = {frame.rows, frame.columns}
+
+    def declare_reduced(self, reduce: Reduce, in_tiles: set[Dim]) -> None:
+        """The dimensions of a reduction, of which those ``in_tiles`` make tiles of its tensors."""
+        self.tiled |= in_tiles & set(reduce.dims)
+        for dim in reduce.dims:
+            if dim in self._coordinates:
+                continue
+            if dim in in_tiles:
+                taken = {str(var.name) for var, _ in self._extents.values()}
+                name = self.names.fresh("Kt") if "Kt" in taken else "Kt"
+                self._declare(dim, name, tiles_along(dim), f"{dim.name}_tile")
+            else:
+                self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
+
+    def _declare(self, dim: Dim, extent_name: str, extent: int, variable: str) -> None:
+        """Give a dimension its loop variable and the parameter that holds its extent."""
+        if dim.axes and dim not in self._coordinates:
+            self._coordinates[dim] = tirx.Var(self.names.fresh(variable), "int32")
+            self._extents[dim] = (tirx.Var(extent_name, "int32"), extent)
+
+    def loop(self, dim: Dim, body: tirx.Stmt, annotations: Mapping[str, Any]) -> tirx.For:
+        """The loop over ``dim`` around ``body``."""
+        extent, _ = self._extents[dim]
+        serial = tirx.ForKind.SERIAL
+        return tirx.For(self._coordinates[dim], 0, extent, serial, body, annotations=annotations)
+
+    def with_own_variable(self, loop: tirx.For, dim: Dim) -> tirx.For:
+        """The loop over ``dim`` with a new variable."""
+        old, (extent, _) = self._coordinates[dim], self._extents[dim]
+        var = tirx.Var(self.names.fresh(str(old.name)), "int32")
+        body = tvm_ffi.structural_map(
+            loop.body, (tvm.ir.Var, lambda seen: var if seen.same_as(old) else seen)
+        )
+        serial = tirx.ForKind.SERIAL
+        return tirx.For(var, 0, extent, serial, body, annotations=loop.annotations)
+
+    def page(self, dims: Sequence[Dim]) -> prim.Expr:
+        """The page of the tile at the current coordinates, in a tensor over ``dims``."""
+        page: Any = 0
+        for dim in dims:
+            if dim in self._coordinates:
+                extent, _ = self._extents[dim]
+                var = self._coordinates[dim]
+                page = var if _is_zero(page) else page * extent + var
+        return page
+
+    def uses(self, page: Any, dim: Dim) -> bool:
+        """Whether ``page`` moves with the loop over ``dim``."""
+        if isinstance(page, int):
+            return False
+        var = self._coordinates[dim]
+        found: list[Any] = []
+
+        def visit(seen: tvm.ir.Var) -> None:
+            if seen.same_as(var):
+                found.append(seen)
+
+        tvm_ffi.structural_walk(page, (tvm.ir.Var, visit))
+        return bool(found)
+
+
+def _is_zero(page: Any) -> bool:
+    return isinstance(page, int) and page == 0

@@ -1,0 +1,166 @@
+"""Expressions to stages: elementwise operations, broadcasts and transpositions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import tvm
+from tvm import tirx
+
+from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Reduce
+from ttgen.errors import Location, LoweringError
+from ttgen.passes import intrin
+from ttgen.passes.device_shape import ONE, as_tiles
+from ttgen.passes.tiling.dimensions import Dimensions, Frame, free_dims
+from ttgen.passes.tiling.reductions import Reductions
+from ttgen.passes.tiling.stages import Stages, Tile, span
+
+_COMMUTES = ("add", "mul")
+
+
+@dataclass
+class Expressions:
+    """Lowers expressions of one kernel. ``frame``: the output's."""
+
+    dims: Dimensions
+    stages: Stages
+    frame: Frame
+    _reductions: Reductions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reductions = Reductions(self.dims, self.stages, self.tile)
+
+    def finish(self, expr: Expr, frame: Frame, target: tvm.ir.Var, page: Any, at: Location) -> None:
+        """A stage that computes ``expr`` in ``frame`` and packs it into a page of ``target``."""
+        self.stages.add(self._into_dst(expr, frame, at), target, page, at)
+
+    def tile(self, expr: Expr, frame: Frame, at: Location) -> Tile:
+        """``expr`` as a tile in memory, in the frame that it has values in."""
+        match expr:
+            case Const(value=value):
+                return Tile(self.stages.constant(value), 0, frame)
+            case Load(access=access):
+                return self._loaded(access, frame, at)
+            case _:
+                return self._temporary(expr, frame.narrowed(expr), at)
+
+    def _into_dst(self, expr: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
+        """Operations that leave ``expr`` in DST; earlier stages are added where it needs them."""
+        match expr:
+            case Load() | Const():
+                return self._load(self.tile(expr, frame, at), frame, at)
+            case Binary(op="max"):
+                raise LoweringError(
+                    f"'{expr}' does not lower yet",
+                    at=expr.at if expr.at.path else at,
+                    hint="the maximum over a dimension does, that of two values not",
+                )
+            case _ if frame.narrowed(expr) != frame:
+                return self._load(self.tile(expr, frame, at), frame, at)
+            case Reduce():
+                return self._reductions.into_dst(expr, frame)
+            case Binary():
+                return self._binary(expr, frame, at)
+
+    def _temporary(self, expr: Expr, frame: Frame, at: Location) -> Tile:
+        """A tile of its own for ``expr``, made by an earlier stage."""
+        buffer = self.stages.temporary()
+        loop = self.stages.loop
+        with self.stages.inside(loop if loop in free_dims(expr) else None):
+            page = self.stages.page()
+            self.finish(expr, frame, buffer, page, at)
+        return Tile(buffer, page, frame)
+
+    # Elementwise operations -------------------------------------------------------------------
+
+    def _load(self, tile: Tile, frame: Frame, at: Location) -> list[tirx.Stmt]:
+        word = frame.broadcast_of(tile.frame)
+        args = [tile.buffer, tile.page]
+        if word is None:
+            return [intrin.call("copy", [0, *args], span(at))]
+        # Not the unit's own copy with broadcast: into fp32 DST it fills no more than 8 rows.
+        zero = self.stages.constant(0.0)
+        return [intrin.call("add_bcast", [0, zero, 0, *args, word], span(at))]
+
+    def _binary(self, expr: Binary, frame: Frame, at: Location) -> list[tirx.Stmt]:
+        here = expr.at if expr.at.path else at
+        op, a, b = expr.op, expr.a, expr.b
+        if _in_memory(a, frame) and _in_memory(b, frame):
+            return self._of_tiles(op, a, b, frame, here)
+        if _in_memory(a, frame):  # the work is in b
+            other = self._plain(a, frame, here)
+            name = f"{op}_dst" if op in _COMMUTES else f"r{op}_dst"
+            first = self._into_dst(b, frame, here)
+        else:
+            other = self._plain(b, frame, here)
+            name = f"{op}_dst"
+            first = self._into_dst(a, frame, here)
+        return [*first, intrin.call(name, [0, other.buffer, other.page], span(here))]
+
+    def _of_tiles(self, op: str, a: Expr, b: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
+        """Both operands are tiles in memory; the unit broadcasts the second of two."""
+        left, right = self.tile(a, frame, at), self.tile(b, frame, at)
+        if frame.broadcast_of(left.frame) and op in _COMMUTES:
+            left, right = right, left
+        if frame.broadcast_of(left.frame):
+            left = self._expanded(left, frame, at)
+        args = [0, left.buffer, left.page, right.buffer, right.page]
+        word = frame.broadcast_of(right.frame)
+        if word is None:
+            return [intrin.call(op, args, span(at))]
+        return [intrin.call(f"{op}_bcast", [*args, word], span(at))]
+
+    def _plain(self, expr: Expr, frame: Frame, at: Location) -> Tile:
+        """``expr`` as a tile in memory that needs no broadcast."""
+        tile = self.tile(expr, frame, at)
+        return self._expanded(tile, frame, at) if frame.broadcast_of(tile.frame) else tile
+
+    def _expanded(self, tile: Tile, frame: Frame, at: Location) -> Tile:
+        buffer, page = self.stages.temporary(), self.stages.page()
+        self.stages.add(self._load(tile, frame, at), buffer, page, at)
+        return Tile(buffer, page, frame)
+
+    # Tensors ----------------------------------------------------------------------------------
+
+    def _loaded(self, access: Access, frame: Frame, at: Location) -> Tile:
+        dims = as_tiles(access.dims)
+        rows, columns = dims[-2:]
+        self._check_batch(access, dims, at)
+        tile = Tile(access.buffer, self.dims.page(dims), Frame(rows, columns))
+        if rows in (frame.rows, ONE) and columns in (frame.columns, ONE):
+            return tile
+        if rows in (frame.columns, ONE) and columns in (frame.rows, ONE):
+            return self._transposed(tile, at)
+        raise LoweringError(
+            f"{access} does not line up with tiles over {frame.rows.name} and {frame.columns.name}",
+            at=at,
+            hint="the last two dimensions of a tensor make its tiles; they may be transposed, "
+            "but not mixed with others",
+        )
+
+    def _check_batch(self, access: Access, dims: Sequence[Dim], at: Location) -> None:
+        for dim in dims[:-2]:
+            if dim.axes and dim in self.dims.tiled:
+                where = "the output" if dim in (self.frame.rows, self.frame.columns) else "others"
+                raise LoweringError(
+                    f"{access}: dimension {dim.name} makes tiles of {where}, but not of "
+                    f"{access.buffer.name}",
+                    at=at,
+                    hint="only the last two dimensions of a tensor make tiles",
+                )
+
+    def _transposed(self, tile: Tile, at: Location) -> Tile:
+        buffer = self.stages.temporary()
+        loop = self.stages.loop
+        turn = intrin.call("transpose", [0, tile.buffer, tile.page], span(at))
+        with self.stages.inside(loop if loop and self.dims.uses(tile.page, loop) else None):
+            page = self.stages.page()
+            self.stages.add([turn], buffer, page, at)
+        return Tile(buffer, page, Frame(tile.frame.columns, tile.frame.rows))
+
+
+def _in_memory(expr: Expr, frame: Frame) -> bool:
+    """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
+    return isinstance(expr, Load | Const) or frame.narrowed(expr) != frame
