@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -30,7 +31,12 @@ class Operand:
     buffer: str
     kind: OperandKind
 
-    def moves_with(self, loops: tuple[tirx.For, ...]) -> bool:
+    @property
+    def name(self) -> str:
+        """The tensor's name."""
+        return str(self.tensor.name)
+
+    def moves_with(self, loops: Sequence[tirx.For]) -> bool:
         """Whether another tile is meant in another iteration of ``loops``."""
         variables = [loop.loop_var for loop in loops]
         found: list[tvm.ir.Var] = []
@@ -64,14 +70,43 @@ class Step:
 class Stage:
     """Steps in one DST register, then a pack into ``target``.
 
-    ``loops``: those that the first step reduces over, or (``is_map``) that the stage makes a tile
-    in each iteration of.
+    ``reduces``: the loops that the first step adds up over. ``map``: the loop around all of it, a
+    tile for each iteration.
     """
 
     steps: tuple[Step, ...]
     target: Operand
-    loops: tuple[tirx.For, ...]
-    is_map: bool
+    map: tirx.For | None = None
+    reduces: tuple[tirx.For, ...] = ()
+
+    def streams(self) -> list[Operand]:
+        """The operands that come from DRAM, one per circular buffer."""
+        return self._operands("tensor")
+
+    def temporaries(self) -> list[Operand]:
+        """The operands that earlier stages have made, one per circular buffer."""
+        return self._operands("temporary")
+
+    def _operands(self, kind: OperandKind) -> list[Operand]:
+        found = {o.buffer: o for step in self.steps for o in step.operands if o.kind == kind}
+        return list(found.values())
+
+    def blocked_loops(self) -> list[tirx.For]:
+        """The loops that are run through in blocks."""
+        return [loop for loop in (self.map, *self.reduces[-1:]) if loop is not None]
+
+    def innermost(self, operand: Operand) -> tirx.For | None:
+        """The innermost of the blocked loops that ``operand`` moves with; None: with none."""
+        if self.reduces and operand.moves_with(self.reduces):
+            return self.reduces[-1]
+        if self.map is not None and operand.moves_with([self.map]):
+            return self.map
+        return None
+
+    def at_level(self, loop: tirx.For | None, operands: Sequence[Operand]) -> list[Operand]:
+        """Those of ``operands`` that move with ``loop``, and with none inside it."""
+        found = [(operand, self.innermost(operand)) for operand in operands]
+        return [o for o, at in found if at is loop or (at and loop and at.same_as(loop))]
 
 
 @dataclass(frozen=True)
@@ -95,6 +130,16 @@ class Nest:
         steps = [step for stage in self.stages for step in stage.steps]
         found = {o.buffer: o for step in steps for o in step.operands if o.kind == "constant"}
         return list(found.values())
+
+    def maker(self, temporary: Operand) -> Stage:
+        """The stage that makes ``temporary``."""
+        return next(stage for stage in self.stages if stage.target.buffer == temporary.buffer)
+
+    def last_used_by(self, stage: Stage) -> list[Operand]:
+        """The temporaries that no stage after ``stage`` reads."""
+        position = next(i for i, one in enumerate(self.stages) if one is stage)
+        later = {t.buffer for one in self.stages[position + 1 :] for t in one.temporaries()}
+        return [t for t in stage.temporaries() if t.buffer not in later]
 
 
 def parse(func: PrimFunc) -> Nest:
@@ -124,31 +169,29 @@ class _Parser:
         pending: list[tirx.Stmt] = []
         for part in body:
             if _annotated(part, MAP):
-                stages.append(self._map_stage(part))
+                stages.append(self._stage(_parts(part.body), part))
                 continue
             pending.append(part)
             if self._is_pack(part):
-                stages.append(self._stage(pending, (), is_map=False))
+                stages.append(self._stage(pending))
                 pending = []
         if pending or not stages:
             raise self._unexpected(pending[-1] if pending else None, "a tt.pack at the end")
         return stages
 
-    def _map_stage(self, loop: tirx.For) -> Stage:
-        return self._stage(_parts(loop.body), (loop,), is_map=True)
-
-    def _stage(self, parts: list[tirx.Stmt], loops: tuple[tirx.For, ...], *, is_map: bool) -> Stage:
+    def _stage(self, parts: list[tirx.Stmt], around: tirx.For | None = None) -> Stage:
         *operations, last = parts
         steps: list[Step] = []
+        reduces: tuple[tirx.For, ...] = ()
         for part in operations:
             inner: tirx.Stmt = part
             reduced: list[tirx.For] = []
             while _annotated(inner, REDUCE):
                 reduced.append(inner)
                 inner = inner.body
-            if reduced and (steps or loops):
+            if reduced and steps:
                 raise self._unexpected(part, "a reduction as the first operation of its stage")
-            loops = tuple(reduced) or loops
+            reduces = reduces or tuple(reduced)
             steps.append(self._step(inner))
         name, pack_args = self._call(last)
         if not steps or name != intrin.PACK or len(pack_args) != 3:
@@ -157,7 +200,7 @@ class _Parser:
         is_output = target in self._func.params
         kind: OperandKind = "tensor" if is_output else "temporary"
         packed = Operand(target, page, str(target.name), kind)
-        return Stage(tuple(steps), packed, loops, is_map)
+        return Stage(tuple(steps), packed, around, reduces)
 
     def _step(self, node: tirx.Stmt) -> Step:
         name, (_, *rest) = self._call(node)

@@ -1,0 +1,1 @@
+"""The parts of GridToPersistentTT: a lowered function taken apart, and the programs made of it."""

@@ -1,0 +1,91 @@
+"""How many tiles move at a time: one barrier, one push and one pop for a block of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from ttgen.passes.persistent.stages import Nest, Operand, Stage
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Tiles per block: of the output, and along each loop inside an output tile, by its variable.
+
+    ``extents`` are the tiles along those loops; ``buffering`` is how many blocks a circular buffer
+    holds between two programs.
+    """
+
+    output: int
+    output_is_even: bool
+    along: Mapping[str, int]
+    extents: Mapping[str, int]
+    buffering: int
+
+    def size(self, loop: tirx.For) -> int:
+        """Tiles per block along ``loop``."""
+        return self.along[str(loop.loop_var.name)]
+
+    def is_even(self, loop: tirx.For) -> bool:
+        """Whether every block along ``loop`` is full."""
+        name = str(loop.loop_var.name)
+        return self.extents[name] % self.along[name] == 0
+
+    def whole(self, loop: tirx.For) -> int:
+        """Tiles of all blocks along ``loop``, the last one counted in full."""
+        name = str(loop.loop_var.name)
+        return -(-self.extents[name] // self.along[name]) * self.along[name]
+
+    def of(self, stage: Stage, operand: Operand) -> int:
+        """Tiles of ``operand`` that move at a time."""
+        loop = stage.innermost(operand)
+        return self.output if loop is None else self.size(loop)
+
+    def made_by(self, stage: Stage) -> int:
+        """Tiles that ``stage`` leaves for others before they use the first one."""
+        return self.output if stage.map is None else self.whole(stage.map)
+
+
+def choose_blocks(
+    nest: Nest,
+    constants: Mapping[str, int],
+    counts: Iterable[int],
+    *,
+    dst_tiles: int,
+    block_tiles: int,
+    buffering: int,
+) -> Blocks:
+    """Blocks of at most ``block_tiles``, for cores that have ``counts`` output tiles each.
+
+    Results that are in DST together are a block: it is no larger than ``dst_tiles``.
+    """
+    busy = {count for count in counts if count}
+    output = min(block_tiles, max(busy))
+    if any(not stage.reduces and stage.map is None for stage in nest.stages):
+        output = min(output, dst_tiles)
+    if any(stage.map is not None for stage in nest.stages):
+        output = 1  # temporary tiles of one output tile at a time
+    along: dict[str, int] = {}
+    extents: dict[str, int] = {}
+    for stage in nest.stages:
+        for loop in stage.blocked_loops():
+            name = str(loop.loop_var.name)
+            in_dst = loop is stage.map and not stage.reduces
+            limit = min(block_tiles, dst_tiles) if in_dst else block_tiles
+            extents[name] = constants[str(loop.extent.name)]
+            along[name] = _divisor_or_limit(extents[name], limit)
+    is_even = all(count % output == 0 for count in busy)
+    return Blocks(output, is_even, along, extents, buffering)
+
+
+def _divisor_or_limit(extent: int, limit: int) -> int:
+    """Tiles of a block along a loop: a divisor of ``extent`` if one is near the limit.
+
+    A divisor makes every block full; where the best one is under half of the limit, a partly
+    filled last block costs less than small blocks do.
+    """
+    limit = min(limit, extent)
+    best = max(size for size in range(1, limit + 1) if extent % size == 0)
+    return best if 2 * best >= limit else limit

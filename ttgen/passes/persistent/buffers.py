@@ -1,0 +1,75 @@
+"""The circular buffers of a nest: what each holds, and whether they fit into L1."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from tvm.tirx import PrimFunc
+
+from ttgen.arch import architecture
+from ttgen.errors import LoweringError
+from ttgen.formats import FORMATS
+from ttgen.passes import attrs
+from ttgen.passes.persistent.blocks import Blocks
+from ttgen.passes.persistent.stages import Nest, Operand
+
+_ASKED_BY = "GridToPersistentTT"
+
+
+def circular_buffers(func: PrimFunc, nest: Nest, blocks: Blocks) -> list[dict[str, Any]]:
+    """One per operand, temporary, constant and output, in the order in which they are used.
+
+    LoweringError naming them where they do not fit into L1.
+    """
+    layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
+    output = layouts[nest.output.tensor.name]
+    found: dict[str, dict[str, Any]] = {}
+    for stage in nest.stages:
+        for operand in (o for step in stage.steps for o in step.operands):
+            if operand.kind == "tensor":
+                pages = blocks.of(stage, operand) * blocks.buffering
+                found[operand.buffer] = _buffer(operand, "input", layouts[operand.name], pages)
+            elif operand.kind == "constant":
+                found[operand.buffer] = _buffer(operand, "intermediate", output, 1)
+        if stage.target.kind == "temporary":
+            pages = blocks.made_by(stage)
+            found[stage.target.buffer] = _buffer(stage.target, "intermediate", output, pages)
+    pages = blocks.output * blocks.buffering
+    found[nest.output.buffer] = _buffer(nest.output, "output", output, pages)
+    buffers = list(found.values())
+    _check_l1(func, buffers)
+    return buffers
+
+
+def _buffer(operand: Operand, role: str, layout: dict[str, Any], pages: int) -> dict[str, Any]:
+    return {
+        "name": operand.buffer,
+        "tensor": operand.name if operand.kind == "tensor" else None,
+        "role": role,
+        "dtype": layout["dtype"],
+        "page_bytes": layout["page_bytes"],
+        "pages": pages,
+    }
+
+
+def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
+    arch = architecture(attrs.require(func, attrs.ARCH, _ASKED_BY))
+    sizes = {buffer["name"]: buffer["page_bytes"] * buffer["pages"] for buffer in buffers}
+    if sum(sizes.values()) > arch.l1_bytes:
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise LoweringError(
+            f"the circular buffers take {sum(sizes.values())} bytes of L1 ({listed}); "
+            f"{arch.name} has {arch.l1_bytes}",
+            at=attrs.kernel_place(func),
+            hint="lower block_tiles or buffering",
+        )
+
+
+def fill_word(value: float, dtype: str) -> int:
+    """32 bits of a page that holds ``value`` everywhere, in the format ``dtype``."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    if FORMATS[dtype].name == "bf16":
+        rounded = (int(bits) + 0x7FFF + ((int(bits) >> 16) & 1)) >> 16
+        return rounded << 16 | rounded
+    return int(bits)

@@ -1,0 +1,215 @@
+"""The compute program: circular buffers through DST to circular buffers, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import tvm
+from tvm import tirx
+from tvm.ir import prim
+
+from ttgen.ops import TILE_OPS
+from ttgen.passes.persistent.ir import Body, slots, substitute
+from ttgen.passes.persistent.program import ProgramEmitter
+from ttgen.passes.persistent.stages import Operand, Stage, Step
+
+_ZERO = prim.IntImm("int32", 0)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the emitter stands: slots in the blocks around it, and the values of loop variables.
+
+    ``output`` counts in the block of output tiles, ``inner`` in the blocks along loops, by loop.
+    """
+
+    output: Any = _ZERO
+    inner: Mapping[tvm.ir.Var, Any] = field(default_factory=dict)
+    values: Mapping[tvm.ir.Var, prim.Expr] = field(default_factory=dict)
+
+    def within(self, loop: tirx.For, block: tvm.ir.Var, slot: Any) -> _Place:
+        """This place, at ``slot`` of a block along ``loop``."""
+        var = loop.loop_var
+        inner, values = {**self.inner, var: slot}, {**self.values, var: block + slot}
+        return replace(self, inner=inner, values=values)
+
+
+#: From a slot of a block to the place that it stands for.
+_Here: TypeAlias = Callable[[Any], _Place]
+
+
+@dataclass(frozen=True)
+class ComputeEmitter(ProgramEmitter):
+    """Builds the compute program's body."""
+
+    def body(self) -> Body:
+        """Set-up, then every block of output tiles; constant tiles are there throughout."""
+        stage = self.nest.stages[0]
+        first = stage.steps[0]
+        buffers = [operand.buffer for operand in first.operands]
+        pair = buffers if len(buffers) == 2 else buffers * 2
+        set_up = [self.op(first.math.startup, *pair, stage.target.buffer)]
+        constants = [constant.buffer for constant in self.nest.constants]
+        return [
+            *set_up,
+            *([] if self._has_several else self._init(first, stage)),
+            *(self.op("cb_wait_front", name, 1) for name in constants),
+            self.output_blocks(prim.IntImm("int32", 0), self._stages),
+            *([] if self._has_several else self._uninit(first)),
+            *(self.op("cb_pop_front", name, 1) for name in constants),
+        ]
+
+    @cached_property
+    def _has_several(self) -> bool:
+        """Whether the units have to be set up anew for every step."""
+        return sum(len(stage.steps) for stage in self.nest.stages) > 1
+
+    def _stages(self, _: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        body: Body = []
+        for stage in self.nest.stages:
+            body += self._stage(stage, tiles)
+            done = self.nest.last_used_by(stage)
+            body += [self.op("cb_pop_front", t.buffer, self._pages(t)) for t in done]
+        return body
+
+    def _stage(self, stage: Stage, tiles: prim.Expr) -> Body:
+        still = stage.at_level(None, stage.streams())
+        waits = [self.op("cb_wait_front", t.buffer, self._pages(t)) for t in stage.temporaries()]
+        if stage.map is None:
+            return [*waits, *self._results(stage, still, self.blocks.output, tiles, _Place)]
+        moving = stage.at_level(stage.map, stage.streams())
+
+        def of_block(block: tvm.ir.Var, inner: prim.Expr) -> Body:
+            def here(slot: Any) -> _Place:
+                return _Place().within(stage.map, block, slot)
+
+            return self._results(stage, moving, self.blocks.size(stage.map), inner, here)
+
+        return [
+            *waits,
+            *self._waits(still, 1),
+            self.along(stage.map, of_block),
+            *self._pops(still, 1),
+        ]
+
+    def _results(
+        self, stage: Stage, operands: Sequence[Operand], size: int, tiles: prim.Expr, here: _Here
+    ) -> Body:
+        """A block of ``size`` results, of which ``tiles`` are wanted, from a block of operands."""
+        make = self._one_by_one if stage.reduces else self._together
+        return make(stage, operands, size, tiles, here)
+
+    def _together(
+        self, stage: Stage, operands: Sequence[Operand], size: int, tiles: prim.Expr, here: _Here
+    ) -> Body:
+        """Independent results: all of the block is in DST at once."""
+
+        def each(step: Step) -> tirx.Stmt:
+            return slots(tiles, lambda slot: [self._math(stage, step, here(slot), slot)])
+
+        return [
+            *self._waits(operands, size),
+            self.op("tile_regs_acquire"),
+            *(part for step in stage.steps for part in (*self._set_up(step, stage), each(step))),
+            self.op("tile_regs_commit"),
+            *self._pops(operands, size),
+            self.op("cb_reserve_back", stage.target.buffer, size),
+            self.op("tile_regs_wait"),
+            slots(tiles, lambda slot: [self.op("pack_tile", slot, stage.target.buffer, slot)]),
+            self.op("tile_regs_release"),
+            self.op("cb_push_back", stage.target.buffer, size),
+        ]
+
+    def _one_by_one(
+        self, stage: Stage, operands: Sequence[Operand], size: int, tiles: prim.Expr, here: _Here
+    ) -> Body:
+        """Reductions, one after the other: each stays in DST until it is complete."""
+        reducing, *rest = stage.steps
+
+        def one(slot: Any) -> Body:
+            place = here(slot)
+            return [
+                *self._set_up(reducing, stage),
+                self.op("tile_regs_acquire"),
+                self._reduction(stage, place),
+                *(
+                    part
+                    for step in rest
+                    for part in (*self._set_up(step, stage), self._math(stage, step, place, 0))
+                ),
+                self.op("tile_regs_commit"),
+                self.op("tile_regs_wait"),
+                self.op("pack_tile", 0, stage.target.buffer, slot),
+                self.op("tile_regs_release"),
+                *(self._uninit(reducing) if self._has_several else []),
+            ]
+
+        return [
+            *self._waits(operands, size),
+            self.op("cb_reserve_back", stage.target.buffer, size),
+            slots(tiles, one),
+            self.op("cb_push_back", stage.target.buffer, size),
+            *self._pops(operands, size),
+        ]
+
+    def _reduction(self, stage: Stage, place: _Place) -> tirx.Stmt:
+        innermost = stage.reduces[-1]
+        operands = stage.at_level(innermost, stage.streams())
+        size = self.blocks.size(innermost)
+
+        def of_block(block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+            def add(slot: Any) -> Body:
+                return [self._math(stage, stage.steps[0], place.within(innermost, block, slot), 0)]
+
+            return [
+                *self._waits(operands, size),
+                slots(tiles, add, "inner"),
+                *self._pops(operands, size),
+            ]
+
+        return self.over(stage.reduces, of_block)
+
+    # Parts ------------------------------------------------------------------------------------
+
+    def _waits(self, operands: Sequence[Operand], pages: int) -> Body:
+        return [self.op("cb_wait_front", operand.buffer, pages) for operand in operands]
+
+    def _pops(self, operands: Sequence[Operand], pages: int) -> Body:
+        return [self.op("cb_pop_front", operand.buffer, pages) for operand in operands]
+
+    def _pages(self, temporary: Operand) -> int:
+        return self.blocks.made_by(self.nest.maker(temporary))
+
+    def _set_up(self, step: Step, stage: Stage) -> Body:
+        return self._init(step, stage) if self._has_several else []
+
+    def _init(self, step: Step, stage: Stage) -> Body:
+        available = {**step.arguments(), "out": stage.target.buffer}
+        names = [name for name, _ in TILE_OPS[step.math.init].params]
+        return [self.op(step.math.init, *(available[name] for name in names))]
+
+    def _uninit(self, step: Step) -> Body:
+        if step.math.uninit is None:
+            return []
+        names = [name for name, _ in TILE_OPS[step.math.uninit].params]
+        return [self.op(step.math.uninit, *(step.arguments()[name] for name in names))]
+
+    def _math(self, stage: Stage, step: Step, place: _Place, dst: Any) -> tirx.Stmt:
+        available = {**step.arguments(), "dst": dst}
+        for number, operand in enumerate(step.operands):
+            available[f"tile{number}"] = self._tile(stage, operand, place)
+        names = [name for name, _ in TILE_OPS[step.math.device].params]
+        return self.op(step.math.device, *(available[name] for name in names))
+
+    def _tile(self, stage: Stage, operand: Operand, place: _Place) -> Any:
+        """The page from the read pointer that ``operand`` is on."""
+        if operand.kind == "constant":
+            return substitute(operand.page, place.values)
+        if operand.kind == "temporary":
+            is_mapped = self.nest.maker(operand).map is not None
+            return substitute(operand.page, place.values) if is_mapped else place.output
+        loop = stage.innermost(operand)
+        return place.output if loop is None else place.inner[loop.loop_var]

@@ -1,0 +1,142 @@
+"""The reader: tiles from DRAM into circular buffers, in the order in which compute uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import tvm
+from tvm import tirx
+from tvm.ir import prim
+from tvm.tirx.stmt import Bind
+
+from ttgen.passes.persistent.buffers import fill_word
+from ttgen.passes.persistent.ir import Body, loop, slots, substitute
+from ttgen.passes.persistent.program import ProgramEmitter
+from ttgen.passes.persistent.stages import Operand, Stage
+
+#: The values of coordinates and loop variables.
+_Values: TypeAlias = Mapping[tvm.ir.Var, prim.Expr]
+#: From a slot of a block to the values there.
+_Here: TypeAlias = Callable[[Any], _Values]
+
+
+@dataclass(frozen=True)
+class ReaderEmitter(ProgramEmitter):
+    """Builds the reader's body. ``formats`` are those of the circular buffers, by name."""
+
+    formats: Mapping[str, str]
+
+    def body(self) -> Body:
+        """Constant tiles once; then, for each block of output tiles, what its stages read."""
+        fills = [part for constant in self.nest.constants for part in self._fill(constant)]
+        if not any(stage.streams() for stage in self.nest.stages):
+            return fills
+        flat = self._flat_stage()
+        if flat is not None:
+            tile = tirx.Var("tile", "int32")
+            return [*fills, loop(tile, self.start, self.count, self._read_loops(flat, tile))]
+        return [*fills, self.output_blocks(self.start, self._read_stages)]
+
+    def _flat_stage(self) -> Stage | None:
+        """The only stage that reads, if all it reads moves with its loops.
+
+        No blocks of output tiles are needed then.
+        """
+        reading = [stage for stage in self.nest.stages if stage.streams()]
+        if len(reading) != 1 or reading[0].at_level(None, reading[0].streams()):
+            return None
+        return reading[0]
+
+    def _fill(self, constant: Operand) -> Body:
+        word = fill_word(self.nest.const_tiles[constant.buffer], self.formats[constant.buffer])
+        return [
+            self.op("cb_reserve_back", constant.buffer, 1),
+            self.op("fill_page", constant.buffer, prim.IntImm("uint32", word)),
+            self.op("cb_push_back", constant.buffer, 1),
+        ]
+
+    def _read_stages(self, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        return [part for s in self.nest.stages for part in self._read_stage(s, block, tiles)]
+
+    def _read_stage(self, stage: Stage, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        streams = stage.streams()
+        still = stage.at_level(None, streams)
+
+        def read(slot: prim.Expr) -> Body:
+            uses = [(o.page, self._reading_into(o, slot)) for o in still]
+            return self.coordinates.at_tile(block + slot, uses)
+
+        def read_loops(slot: prim.Expr) -> Body:
+            tile = tirx.Var("tile", "int32")
+            return [Bind(tile, block + slot), *self._read_loops(stage, tile)]
+
+        body: Body = []
+        if still:
+            body += self._reading(still, self.blocks.output, slots(tiles, read))
+        if len(still) < len(streams):
+            body.append(slots(tiles, read_loops))
+        return body
+
+    def _read_loops(self, stage: Stage, tile: tvm.ir.Var) -> Body:
+        """What moves with the loops of a stage, for one output tile."""
+        bindings, at = self.coordinates.bind(tile, [operand.page for operand in stage.streams()])
+        if stage.map is None:
+            return [*bindings, *self._read_reduced(stage, at)]
+        return [*bindings, *self._read_map(stage, stage.map, at)]
+
+    def _read_map(self, stage: Stage, around: tirx.For, at: _Values) -> Body:
+        operands = stage.at_level(around, stage.streams())
+        inner = stage.at_level(stage.reduces[-1], stage.streams()) if stage.reduces else []
+
+        def of_block(block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+            def here(slot: prim.Expr) -> _Values:
+                return {**at, around.loop_var: block + slot}
+
+            body = self._read_block(operands, around, tiles, here) if operands else []
+            if inner:
+                body.append(slots(tiles, lambda slot: self._read_reduced(stage, here(slot))))
+            return body
+
+        return [self.along(around, of_block)]
+
+    def _read_reduced(self, stage: Stage, at: _Values) -> Body:
+        innermost = stage.reduces[-1]
+        operands = stage.at_level(innermost, stage.streams())
+
+        def of_block(block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+            def here(slot: prim.Expr) -> _Values:
+                return {**at, innermost.loop_var: block + slot}
+
+            return self._read_block(operands, innermost, tiles, here)
+
+        return [self.over(stage.reduces, of_block)]
+
+    def _read_block(
+        self,
+        operands: Sequence[Operand],
+        along: tirx.For,
+        tiles: prim.Expr,
+        here: Callable[[Any], _Values],
+    ) -> Body:
+        """One block of each of ``operands`` along a loop; ``here`` gives a slot's coordinates."""
+
+        def read(slot: prim.Expr) -> Body:
+            return [self._read(o, substitute(o.page, here(slot)), slot) for o in operands]
+
+        return self._reading(operands, self.blocks.size(along), slots(tiles, read))
+
+    def _reading(self, operands: Sequence[Operand], size: int, reads: tirx.Stmt) -> Body:
+        return [
+            *(self.op("cb_reserve_back", operand.buffer, size) for operand in operands),
+            reads,
+            self.op("read_barrier"),
+            *(self.op("cb_push_back", operand.buffer, size) for operand in operands),
+        ]
+
+    def _reading_into(self, operand: Operand, slot: prim.Expr) -> Callable[[prim.Expr], tirx.Stmt]:
+        return lambda page: self._read(operand, page, slot)
+
+    def _read(self, operand: Operand, page: prim.Expr, slot: prim.Expr) -> tirx.Stmt:
+        return self.op("read_page", operand.tensor, page, operand.buffer, slot)
