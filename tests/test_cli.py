@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -238,3 +239,29 @@ def test_importing_the_command_line_imports_neither_tvm_nor_ttnn() -> None:
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_timing_of_a_plan(run: Run) -> None:
+    status, out, _ = run("plan", "k.py", "--timing")
+    lines = out.splitlines()
+    assert (status, lines[0]) == (0, "planned build/wormhole_b0/k/tt.plan.json")
+    steps = [re.match(r"(\S.*?) +\d+\.\d\d(  .*)?$", line) for line in lines[1:]]
+    names = [step[1] for step in steps if step]
+    assert len(names) == len(lines) - 1
+    assert names[:2] == ["load", "InferTTLayout"]
+    assert names[-3:] == ["plan", "check and write", "total"]
+
+
+@pytest.mark.parametrize("command", ["plan", "render"])
+def test_dumps_of_the_ir(run: Run, command: str) -> None:
+    assert run(command, "k.py", "--dump-ir", "ir", "--arch", "blackhole")[0] == 0
+    names = sorted(path.name for path in Path("ir/blackhole/k").iterdir())
+    assert names[:2] == ["00_source.py", "01_InferTTLayout.py"]
+
+
+def test_dumps_of_a_kernel_that_is_refused(run: Run) -> None:
+    Path("k.py").write_text(FACTORY.replace("A[i, j]\n", "A[i, j] / A[i, j]\n"))
+    status, _, err = run("plan", "k.py", "--dump-ir", "ir")
+    assert (status, err.startswith("ttgen: k.py:")) == (2, True)
+    names = sorted(path.name for path in Path("ir/wormhole_b0/k").iterdir())
+    assert names == ["00_source.py", "01_InferTTLayout.py"]

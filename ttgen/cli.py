@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, (command, text) in _COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
         _add_kernel_arguments(sub)
+        if name == "plan":
+            sub.add_argument("--timing", action="store_true", help="how long each step took, in ms")
         if name == "run":
             sub.add_argument("--device", default="auto", help="auto, hw, wolfpine, ttsim:/path")
             sub.add_argument("--cycles", action="store_true", help="model cycles (slower)")
@@ -84,6 +86,12 @@ def _add_kernel_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", help="the variant of the spec to take; default: all")
     parser.add_argument("--templates", action="append", default=[], type=Path, metavar="DIR")
     parser.add_argument("--out", "-o", default=Path("build"), type=Path, metavar="DIR")
+    parser.add_argument(
+        "--dump-ir",
+        type=Path,
+        metavar="DIR",
+        help="write TVMScript after each pass into DIR/<architecture>/<kernel>",
+    )
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -152,10 +160,16 @@ def _each(options: argparse.Namespace, work: Callable[[Steps, Job], bool]) -> in
     return 0 if all(passed) else _WRONG_VALUES
 
 
+def _dump_folder(options: argparse.Namespace) -> Path | None:
+    return options.dump_ir.absolute() if options.dump_ir else None
+
+
 def _plan(options: argparse.Namespace) -> int:
     def work(steps: Steps, job: Job) -> bool:
-        steps.plan(job)
+        timing = steps.plan(job, _dump_folder(options))
         _say("planned", job.plan)
+        if options.timing:
+            print(timing)
         return True
 
     return _each(options, work)
@@ -163,7 +177,7 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _render(options: argparse.Namespace) -> int:
     def work(steps: Steps, job: Job) -> bool:
-        steps.plan(job)
+        steps.plan(job, _dump_folder(options))
         steps.render(job)
         _say("rendered", *job.sources)
         return True
@@ -173,7 +187,7 @@ def _render(options: argparse.Namespace) -> int:
 
 def _build(options: argparse.Namespace) -> int:
     def work(steps: Steps, job: Job) -> bool:
-        steps.plan(job)
+        steps.plan(job, _dump_folder(options))
         steps.render(job)
         steps.compile(job)
         _say("compiled", *job.elfs)
@@ -189,7 +203,7 @@ def _run(options: argparse.Namespace) -> int:
     device = str(select(options.device, options.arch))
 
     def work(steps: Steps, job: Job) -> bool:
-        steps.plan(job)
+        steps.plan(job, _dump_folder(options))
         steps.golden(job)
         steps.render(job)
         run = steps.run_with_cycles if options.cycles else steps.run

@@ -36,21 +36,30 @@ class Request(msgspec.Struct, frozen=True):
         return Path(self.path) if self.path else Path(self.project) / self.variant.source
 
 
-def plan(request: dict[str, Any], plan_path: str) -> None:
-    """Plan a :class:`Request` and write the plan."""
+def plan(request: dict[str, Any], plan_path: str, dump_ir: str | None = None) -> dict[str, str]:
+    """Plan a :class:`Request` and write the plan, and IR dumps into the folder ``dump_ir``.
+
+    The reply holds ``timing``: how long each step took, as a table.
+    """
     from ttgen.passes.pipeline import run_pipeline
+    from ttgen.passes.record import Recorder, table
 
     wanted = msgspec.convert(request, Request)
     variant = wanted.variant
-    run_pipeline(
-        _kernel(wanted),
+    loading = Recorder()
+    with loading.step("load"):
+        kernel = _kernel(wanted)
+    lowered = run_pipeline(
+        kernel,
         name=variant.name,
         plan_path=Path(plan_path),
+        dump_ir=Path(dump_ir) if dump_ir else None,
         tolerance=variant.tolerance,
         templates=variant.templates,
         arch=wanted.arch,
         **variant.options,
     )
+    return {"timing": table([*loading.timings, *lowered.timings])}
 
 
 def golden(request: dict[str, Any], plan_path: str, golden_path: str) -> None:

@@ -1,8 +1,9 @@
 """What a PrimFunc computes: iteration axes, access maps and expression trees, by dataflow alone."""
 
-from ttgen.analysis.computation import Computation, analyse
+from ttgen.analysis.computation import Computation
 from ttgen.analysis.expr import Access, Binary, Const, Expr, Load, Reduce, loads, reductions
 from ttgen.analysis.index import Axis, Dim
+from ttgen.analysis.shared import analyse, calls
 
 __all__ = [
     "Access",
@@ -15,6 +16,7 @@ __all__ = [
     "Load",
     "Reduce",
     "analyse",
+    "calls",
     "loads",
     "reductions",
 ]

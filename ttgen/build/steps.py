@@ -7,6 +7,7 @@ and writes its files whole or not at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ttgen import plan as plans
 from ttgen import render as rendering
@@ -27,11 +28,19 @@ class Steps:
 
     workers: Workers
 
-    def plan(self, job: Job) -> None:
-        """Kernel source to ``tt.plan.json``."""
+    def plan(self, job: Job, dump_ir: Path | None = None) -> str:
+        """Kernel source to ``tt.plan.json``; how long each step of it took, as a table.
+
+        ``dump_ir``: a folder for the module after each pass, ``<architecture>/<kernel>`` below it.
+        """
         with self.workers.planner() as planner:
-            args = {"request": job.request(), "plan_path": str(job.plan)}
-            planner.call("plan", args, timeout=_PLAN_LIMIT)
+            folder = dump_ir / job.label if dump_ir else None
+            args = {
+                "request": job.request(),
+                "plan_path": str(job.plan),
+                "dump_ir": str(folder) if folder else None,
+            }
+            return str(planner.call("plan", args, timeout=_PLAN_LIMIT)["timing"])
 
     def golden(self, job: Job) -> None:
         """Kernel source to the values that its plan should give."""

@@ -172,7 +172,7 @@ def _declare(env: Any, job: Job, source: Any) -> list[Any]:
 
 def _builder(
     verb: str,
-    work: Callable[[BuildSession, Job, Any], None],
+    work: Callable[[BuildSession, Job, Any], object],
     scanner: Any = None,
 ) -> Any:
     """A builder whose action does ``work`` and whose line is the verb and the job."""

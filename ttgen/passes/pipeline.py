@@ -18,6 +18,7 @@ from ttgen.passes.grid_to_persistent_tt import GridToPersistentTT
 from ttgen.passes.infer_tt_layout import InferTTLayout
 from ttgen.passes.lower_tt_tile_intrinsics import LowerTTTileIntrinsics
 from ttgen.passes.propagate_tt_layout import PropagateTTLayout
+from ttgen.passes.record import Recorder, Timing
 from ttgen.passes.tt_tiles_to_core_map import TTTilesToCoreMap
 from ttgen.plan.from_ir import plan_from_programs
 from ttgen.plan.io import save
@@ -55,10 +56,11 @@ def build_tt_pipeline(**options: Any) -> list[TTPass]:
 
 @dataclass(frozen=True)
 class Lowered:
-    """What a pipeline run ends with: the module of programs, and the plan made from it."""
+    """What a pipeline run ends with: the module of programs, the plan made from it, and timings."""
 
     module: IRModule
     plan: Plan
+    timings: tuple[Timing, ...] = ()
 
 
 def run_pipeline(
@@ -67,25 +69,32 @@ def run_pipeline(
     name: str | None = None,
     passes: list[TTPass] | None = None,
     plan_path: Path | None = None,
+    dump_ir: Path | None = None,
     tolerance: Tolerance = Tolerance(pcc=0.999, relative_error=0.02),  # noqa: B008 (frozen)
     templates: tuple[str, ...] = (),
     **options: Any,
 ) -> Lowered:
     """Lower ``kernel`` and make its plan, called ``name``; written to ``plan_path`` if given.
 
-    ``passes`` replaces the pipeline that ``options`` would build. LoweringError where a pass does
-    not understand the kernel, PlanError where the plan breaks a rule; nothing is written then.
+    ``passes`` replaces the pipeline that ``options`` would build. ``dump_ir`` is a folder that
+    takes the module after each pass. LoweringError where a pass does not understand the kernel,
+    PlanError where the plan breaks a rule; no plan is written then, but the dumps up to there are.
     """
+    steps = passes if passes is not None else build_tt_pipeline(**options)
+    recorder = Recorder(dump_ir)
     module = kernel_module(kernel)
-    for step in passes if passes is not None else build_tt_pipeline(**options):
-        module = step(module)
+    recorder.dump_source(module)
+    for step in steps:
+        module = recorder.run(step, module)
     programs = {program: module[f"{kernel.function}_{program}"] for program in PROGRAM_NAMES}
-    plan = plan_from_programs(
-        programs, kernel, name or kernel.function, tolerance=tolerance, templates=templates
-    )
+    with recorder.step("plan"):
+        plan = plan_from_programs(
+            programs, kernel, name or kernel.function, tolerance=tolerance, templates=templates
+        )
     if plan_path is not None:
-        save(plan, plan_path)
-    return Lowered(module, plan)
+        with recorder.step("check and write"):
+            save(plan, plan_path)
+    return Lowered(module, plan, tuple(recorder.timings))
 
 
 def kernel_module(kernel: Kernel) -> IRModule:
