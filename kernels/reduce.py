@@ -25,6 +25,19 @@ def center(M: int = 64, N: int = 128):
     return [A, topi.subtract(A, mean)]
 
 
+def ragged_max(M: int = 40, N: int = 70):
+    """B[i] = maximum of A[i, :] less 3: padding would be more than any of these numbers."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    return [A, topi.max(topi.subtract(A, te.const(3, "bfloat16")), axis=-1)]
+
+
+def ragged_mean(M: int = 16, N: int = 48):
+    """B[0, j] = mean of 1 + A[:, j], which is 1 in the padding."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    total = topi.sum(topi.add(A, te.const(1, "bfloat16")), axis=0, keepdims=True)
+    return [A, topi.divide(total, te.const(M, "bfloat16"))]
+
+
 def dot_rows(M: int = 40, N: int = 70):
     """C[i] = sum of A[i, :] * B[i, :]."""
     A = te.placeholder((M, N), "bfloat16", name="A")

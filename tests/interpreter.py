@@ -240,6 +240,13 @@ class _Core:
         (value,) = struct.unpack("<f", struct.pack("<I", word & 0xFFFF0000))
         self.queues[cb].pages[self.queues[cb].written(0)] = value
 
+    def _fill_edge_page(self, cb: str, rows: int, columns: int, word: int, beyond: int) -> None:
+        self._fill_page(cb, beyond)
+        page = self.queues[cb].pages[self.queues[cb].written(0)]
+        outside = page.copy()
+        self._fill_page(cb, word)
+        page[rows:], page[:, columns:] = outside[rows:], outside[:, columns:]
+
     def _later(self, kind: str, target: Array, to: int, source: Array, at: int) -> None:
         def transfer() -> None:
             target[to] = source[at]

@@ -48,7 +48,8 @@ def k():
     A, B = tensor("A", 40, 70), tensor("B", 70, 40)
     row, column = tensor("row", 70), tensor("column", 40, 1)
     n = te.reduce_axis((0, 70), "n")
-    total = te.compute((40, 1), lambda i, _: te.sum(A[i, n], axis=n), name="total")
+    value = lambda i: A[i, n] - te.const(1.0, "bfloat16")
+    total = te.compute((40, 1), lambda i, _: te.sum(value(i), axis=n), name="total")
     tree = lambda i, j: (
         (A[i, j] * row[j] + A[i, j]) * A[i, j] - A[i, j]
         - (A[i, j] - column[i, 0]) * (B[j, i] + row[j])
@@ -113,8 +114,9 @@ def arguments(op: str) -> dict[str, Expr]:
     return {name: kinds[kind] for name, kind in TILE_OPS[op].params}
 
 
-@pytest.mark.parametrize("op", sorted(set(TILE_OPS) - {"fill_page"}))  # which is a loop
+@pytest.mark.parametrize("op", sorted(set(TILE_OPS) - {"fill_page", "fill_edge_page"}))
 def test_every_operation_becomes_one_call(op: str) -> None:
+    """All but those that fill a page, which are loops."""
     call = Op(op=op, args=arguments(op), at="k.py:1")
     program = TILE_OPS[op].programs[0]
     changed = msgspec.structs.replace(

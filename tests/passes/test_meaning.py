@@ -296,6 +296,40 @@ C = te.compute((2, 3, 70, 40), lambda c, b, j, i: A[b, c, i, j], name="C")
         te({"A": (64, 96)}, _sum_over(96, (64,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
         lambda A: A.max(axis=1) - 9,
     ),
+    "ragged maximum": (
+        te({"A": (40, 70)}, _sum_over(70, (40,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
+        lambda A: A.max(axis=1) - 9,
+    ),
+    "ragged maximum in one tile": (
+        te(
+            {"A": (3, 7, 64)},
+            _sum_over(7, (3, 1, 64), "b, o, j", 'te.const(-2, "bfloat16") - A[b, n, j]', "max"),
+        ),
+        lambda A: -2 - A.min(axis=1, keepdims=True),
+    ),
+    "ragged maximum of a product": (
+        te({"A": (40, 70)}, _sum_over(70, (40,), "i", "A[i, n] * A[i, n]", "max")),
+        lambda A: (A * A).max(axis=1),
+    ),
+    "ragged sum of what is not zero": (
+        te({"A": (40, 70)}, _sum_over(70, (40,), "i", 'A[i, n] + te.const(1, "bfloat16")')),
+        lambda A: A.sum(axis=1) + 70,
+    ),
+    "ragged sum with an operand that does not move": (
+        te({"A": (70, 40), "B": (40,)}, _sum_over(70, (40,), "j", "A[n, j] - B[j]")),
+        lambda A, B: A.sum(axis=0) - 70 * B,
+    ),
+    "ragged mean": (
+        te(
+            {"A": (33, 48)},
+            """
+n = te.reduce_axis((0, 48), name="n")
+S = te.compute((33,), lambda i: te.sum(A[i, n] + te.const(1, "bfloat16"), axis=n), name="S")
+C = te.compute((33,), lambda i: S[i] * te.const(0.25, "bfloat16"), name="C")
+""",
+        ),
+        lambda A: (A + 1).sum(axis=1) / 4,
+    ),
     "sum of everything": (
         te(
             {"A": (40, 70)},

@@ -176,30 +176,6 @@ SUMS = {
         batched("te.sum(A[i, m, n] * A[i, m, n], axis=[m, n])", "(3,)", "i"),
         "one dimension, or a tensor as it is",
     ),
-    "ragged maximum": Case(
-        batched("te.max(A[b_, i, n], axis=n)", "(3, 64)", "b_, i", "(3, 64, 70)"),
-        "max over n of .*no multiple of 32.*padding would reach",
-    ),
-    "ragged sum of what is not zero": Case(
-        batched(
-            'te.sum(A[b_, i, n] + te.const(1, "bfloat16"), axis=n)',
-            "(3, 64)",
-            "b_, i",
-            "(3, 64, 70)",
-        ),
-        "no multiple of 32.*padding would reach",
-    ),
-    "ragged sum with an operand that does not move": Case(
-        """\
-def k():  # !
-    A = te.placeholder((64, 70), dtype="bfloat16", name="A")
-    B = te.placeholder((64, 1), dtype="bfloat16", name="B")
-    n = te.reduce_axis((0, 70), name="n")
-    C = te.compute((64,), lambda i: te.sum(A[i, n] + B[i, 0], axis=n), name="C")
-    return [A, B, C]
-""",
-        "no multiple of 32.*padding would reach",
-    ),
     "tiles of the output from a batch": Case(
         """\
 def k():  # !

@@ -1,7 +1,17 @@
 """What a PrimFunc computes: iteration axes, access maps and expression trees, by dataflow alone."""
 
 from ttgen.analysis.computation import Computation
-from ttgen.analysis.expr import Access, Binary, Const, Expr, Load, Reduce, loads, reductions
+from ttgen.analysis.expr import (
+    Access,
+    Binary,
+    Const,
+    Expr,
+    Load,
+    Mask,
+    Reduce,
+    loads,
+    reductions,
+)
 from ttgen.analysis.index import Axis, Dim
 from ttgen.analysis.shared import analyse, calls
 
@@ -14,6 +24,7 @@ __all__ = [
     "Dim",
     "Expr",
     "Load",
+    "Mask",
     "Reduce",
     "analyse",
     "calls",

@@ -72,7 +72,22 @@ class Reduce:
         return f"{self.op} over {', '.join(dim.name for dim in self.dims)} of {self.value}"
 
 
-Expr: TypeAlias = "Load | Const | Binary | Reduce"
+@dataclass(frozen=True)
+class Mask:
+    """``inside`` for what a dimension counts, ``outside`` in the padding of its last tile.
+
+    No source means this: lowering puts it where padding would reach a result.
+    """
+
+    dim: Dim
+    inside: float
+    outside: float
+
+    def __str__(self) -> str:
+        return f"{self.inside:g} up to {self.dim.name}, then {self.outside:g}"
+
+
+Expr: TypeAlias = "Load | Const | Mask | Binary | Reduce"
 
 #: TVM's expression nodes that have a meaning here. A new operation is a row, and its lowering.
 _BINARY = {prim.Add: "add", prim.Sub: "sub", prim.Mul: "mul", prim.Max: "max"}
@@ -96,7 +111,7 @@ def loads(expr: Expr) -> Iterator[Access]:
             yield from loads(b)
         case Reduce(value=value):
             yield from loads(value)
-        case Const():
+        case Const() | Mask():
             pass
 
 
@@ -109,7 +124,7 @@ def reductions(expr: Expr) -> Iterator[Reduce]:
         case Reduce(value=value):
             yield expr
             yield from reductions(value)
-        case Load() | Const():
+        case Load() | Const() | Mask():
             pass
 
 
@@ -135,7 +150,7 @@ def renamed(expr: Expr, dims: Mapping[Dim, Dim]) -> Expr:
             return Binary(op, renamed(a, dims), renamed(b, dims), at)
         case Reduce(op=op, dims=own, value=value, at=at):
             return Reduce(op, own, renamed(value, dims), at)
-        case Const():
+        case Const() | Mask():
             return expr
 
 

@@ -37,7 +37,7 @@ REGISTRY: dict[str, str] = {
     CB_DESC: "per circular buffer, in index order: name, tensor, role, dtype, page_bytes, pages",
     COMPUTE_CONFIG: "fidelity, fp32_dest_acc, math_approx, dst_full_sync",
     CONSTANTS: "name and value of each compile-time constant that the function takes",
-    CONST_TILES: "number that each constant tile holds",
+    CONST_TILES: "per constant buffer, its pages: value, beyond, rows, columns",
     CORE_GRID: "logical grid of cores: columns, rows",
     CORE_RANGES: "rectangles of cores: x, y, width, height",
     LAYOUT_DESC: "per tensor: canonical layout with shape, padded shape and page size",

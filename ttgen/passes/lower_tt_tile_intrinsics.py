@@ -7,7 +7,7 @@ one: a sum and what is done with it, a chain of operations whose other operands 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 from tvm.tirx import PrimFunc
@@ -50,7 +50,10 @@ class LowerTTTileIntrinsics(FuncPass):
         return lowered.with_attrs(
             {
                 attrs.CONSTANTS: loops.constants,
-                attrs.CONST_TILES: loops.const_tiles,
+                attrs.CONST_TILES: {
+                    name: [asdict(page) for page in pages]
+                    for name, pages in loops.const_tiles.items()
+                },
                 attrs.COMPUTE_CONFIG: {
                     "fidelity": self.fidelity,
                     "fp32_dest_acc": fp32,

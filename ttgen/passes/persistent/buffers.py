@@ -31,7 +31,8 @@ def circular_buffers(func: PrimFunc, nest: Nest, blocks: Blocks) -> list[dict[st
                 pages = blocks.of(stage, operand) * blocks.buffering
                 found[operand.buffer] = _buffer(operand, "input", layouts[operand.name], pages)
             elif operand.kind == "constant":
-                found[operand.buffer] = _buffer(operand, "intermediate", output, 1)
+                pages = len(nest.const_tiles[operand.buffer])
+                found[operand.buffer] = _buffer(operand, "intermediate", output, pages)
         if stage.target.kind == "temporary":
             pages = blocks.made_by(stage)
             found[stage.target.buffer] = _buffer(stage.target, "intermediate", output, pages)

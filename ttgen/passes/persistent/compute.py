@@ -52,14 +52,14 @@ class ComputeEmitter(ProgramEmitter):
         buffers = [operand.buffer for operand in first.operands]
         pair = buffers if len(buffers) == 2 else buffers * 2
         set_up = [self.op(first.math.startup, *pair, stage.target.buffer)]
-        constants = [constant.buffer for constant in self.nest.constants]
+        constants = [(c.buffer, len(self.nest.const_tiles[c.buffer])) for c in self.nest.constants]
         return [
             *set_up,
             *([] if self._has_several else self._init(first, stage)),
-            *(self.op("cb_wait_front", name, 1) for name in constants),
+            *(self.op("cb_wait_front", name, pages) for name, pages in constants),
             self.output_blocks(prim.IntImm("int32", 0), self._stages),
             *([] if self._has_several else self._uninit(first)),
-            *(self.op("cb_pop_front", name, 1) for name in constants),
+            *(self.op("cb_pop_front", name, pages) for name, pages in constants),
         ]
 
     @cached_property

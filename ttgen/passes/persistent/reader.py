@@ -15,6 +15,7 @@ from ttgen.passes.persistent.buffers import fill_word
 from ttgen.passes.persistent.ir import Body, loop, slots, substitute
 from ttgen.passes.persistent.program import ProgramEmitter
 from ttgen.passes.persistent.stages import Operand, Stage
+from ttgen.passes.tiling.marks import ConstantPage
 
 #: The values of coordinates and loop variables.
 _Values: TypeAlias = Mapping[tvm.ir.Var, prim.Expr]
@@ -50,12 +51,23 @@ class ReaderEmitter(ProgramEmitter):
         return reading[0]
 
     def _fill(self, constant: Operand) -> Body:
-        word = fill_word(self.nest.const_tiles[constant.buffer], self.formats[constant.buffer])
-        return [
-            self.op("cb_reserve_back", constant.buffer, 1),
-            self.op("fill_page", constant.buffer, prim.IntImm("uint32", word)),
-            self.op("cb_push_back", constant.buffer, 1),
-        ]
+        body: Body = []
+        for page in self.nest.const_tiles[constant.buffer]:
+            body += [
+                self.op("cb_reserve_back", constant.buffer, 1),
+                self._fill_page(constant, page),
+                self.op("cb_push_back", constant.buffer, 1),
+            ]
+        return body
+
+    def _fill_page(self, constant: Operand, page: ConstantPage) -> tirx.Stmt:
+        def word(value: float) -> prim.Expr:
+            return prim.IntImm("uint32", fill_word(value, self.formats[constant.buffer]))
+
+        if page.is_uniform:
+            return self.op("fill_page", constant.buffer, word(page.value))
+        corner = page.rows, page.columns, word(page.value), word(page.beyond)
+        return self.op("fill_edge_page", constant.buffer, *corner)
 
     def _read_stages(self, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         return [part for s in self.nest.stages for part in self._read_stage(s, block, tiles)]

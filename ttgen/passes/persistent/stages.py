@@ -14,7 +14,7 @@ from tvm.tirx import PrimFunc
 
 from ttgen.errors import LoweringError
 from ttgen.passes import attrs, intrin
-from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE
+from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE, ConstantPage
 
 OperandKind: TypeAlias = Literal["tensor", "temporary", "constant"]
 
@@ -116,7 +116,7 @@ class Nest:
     rows: tuple[tirx.For, ...]
     columns: tirx.For | None
     stages: tuple[Stage, ...]
-    const_tiles: dict[str, float]
+    const_tiles: dict[str, list[ConstantPage]]
     span: Any
 
     @property
@@ -126,7 +126,7 @@ class Nest:
 
     @property
     def constants(self) -> list[Operand]:
-        """The tiles of one number, one each."""
+        """The constant buffers, one operand each."""
         steps = [step for stage in self.stages for step in stage.steps]
         found = {o.buffer: o for step in steps for o in step.operands if o.kind == "constant"}
         return list(found.values())
@@ -162,7 +162,8 @@ class _Parser:
         stages = tuple(self._stages(body))
         rows, columns = _rows_and_columns(loops)
         tiles = attrs.require(self._func, attrs.CONST_TILES, "GridToPersistentTT")
-        return Nest(rows, columns, stages, tiles, body[-1].span)
+        const_tiles = {n: [ConstantPage(**page) for page in pages] for n, pages in tiles.items()}
+        return Nest(rows, columns, stages, const_tiles, body[-1].span)
 
     def _stages(self, body: list[tirx.Stmt]) -> list[Stage]:
         stages: list[Stage] = []

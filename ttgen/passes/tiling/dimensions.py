@@ -12,7 +12,7 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import prim
 
-from ttgen.analysis import Binary, Const, Dim, Expr, Load, Reduce
+from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce
 from ttgen.passes.device_shape import ONE, tiles_along
 
 
@@ -61,6 +61,8 @@ def free_dims(expr: Expr) -> set[Dim]:
             return free_dims(a) | free_dims(b)
         case Reduce(dims=dims, value=value):
             return free_dims(value) - set(dims)
+        case Mask(dim=dim):
+            return {dim}
         case Const():
             return set()
 
@@ -145,6 +147,14 @@ class Dimensions:
                 var = self._coordinates[dim]
                 page = var if _is_zero(page) else page * extent + var
         return page
+
+    def last_page(self, dim: Dim) -> tuple[int, Any]:
+        """Pages of a buffer whose last one is for the last tile along ``dim``, and the current one.
+
+        One page that all other tiles share comes first; there is none where there is but one tile.
+        """
+        extent, tiles = self._extents[dim]
+        return (1, 0) if tiles == 1 else (2, self._coordinates[dim] // (extent - 1))
 
     def uses(self, page: Any, dim: Dim) -> bool:
         """Whether ``page`` moves with the loop over ``dim``."""

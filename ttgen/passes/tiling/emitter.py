@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import tvm
 from tvm import tirx
@@ -11,7 +11,7 @@ from ttgen.analysis import Computation
 from ttgen.passes.device_shape import device_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame, Names
 from ttgen.passes.tiling.expressions import Expressions
-from ttgen.passes.tiling.marks import PARALLEL
+from ttgen.passes.tiling.marks import PARALLEL, ConstantPage
 from ttgen.passes.tiling.stages import Stages, sequence
 
 
@@ -20,13 +20,13 @@ class TileLoops:
     """A lowered body, and what it stands on.
 
     ``symbols``: the extents that it uses, as parameters; ``constants``: their values, by name;
-    ``const_tiles``: the number that each constant tile holds, by the name of its buffer.
+    ``const_tiles``: the pages of each constant buffer, by its name.
     """
 
     body: tirx.Stmt
     symbols: list[tvm.ir.Var]
     constants: dict[str, int]
-    const_tiles: dict[str, float] = field(default_factory=dict)
+    const_tiles: dict[str, tuple[ConstantPage, ...]]
 
 
 def tile_loops(computation: Computation, taken: set[str]) -> TileLoops:

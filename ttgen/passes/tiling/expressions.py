@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Reduce
+from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Mask, Reduce
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import ONE, as_tiles
@@ -41,6 +41,8 @@ class Expressions:
         match expr:
             case Const(value=value):
                 return Tile(self.stages.constant(value), 0, frame)
+            case Mask():
+                return self.stages.mask(expr, frame)
             case Load(access=access):
                 return self._loaded(access, frame, at)
             case _:
@@ -49,7 +51,7 @@ class Expressions:
     def _into_dst(self, expr: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
         """Operations that leave ``expr`` in DST; earlier stages are added where it needs them."""
         match expr:
-            case Load() | Const():
+            case Load() | Const() | Mask():
                 return self._load(self.tile(expr, frame, at), frame, at)
             case Binary(op="max"):
                 raise LoweringError(
@@ -163,4 +165,4 @@ class Expressions:
 
 def _in_memory(expr: Expr, frame: Frame) -> bool:
     """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
-    return isinstance(expr, Load | Const) or frame.narrowed(expr) != frame
+    return isinstance(expr, Load | Const | Mask) or frame.narrowed(expr) != frame

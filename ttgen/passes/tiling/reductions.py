@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from tvm import tirx
 
-from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Reduce, loads
+from ttgen.analysis import Access, Binary, Dim, Expr, Load, Reduce, loads
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import ONE, TILE, as_tiles, tile_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.marks import REDUCE
+from ttgen.passes.tiling.padding import masked
 from ttgen.passes.tiling.stages import Stages, Tile, span
 
 _POOLS = {"add": "SUM", "max": "MAX"}
@@ -83,15 +84,15 @@ class Reductions:
         down, along = inside.rows in expr.dims, inside.columns in expr.dims
         words = {(True, True): "REDUCE_SCALAR", (True, False): "REDUCE_COL"}
         word = words.get((down, along), "REDUCE_ROW")
-        _check_padding(expr, candidates)
-        if len(expr.dims) > 1 and not isinstance(expr.value, Load):
+        value = masked(expr, [dim for dim in candidates if dim.extent % TILE])
+        if len(expr.dims) > 1 and not isinstance(value, Load):
             raise LoweringError(
                 f"'{expr}' does not lower yet",
                 at=expr.at,
                 hint="reduce over one dimension, or a tensor as it is",
             )
         with self.stages.inside(candidates[-1] if candidates else None):
-            tile = self.tile(expr.value, inside, expr.at)
+            tile = self.tile(value, inside, expr.at)
         one = self.stages.constant(1.0)
         args = [0, tile.buffer, tile.page, one, 0, _POOLS[expr.op], word]
         return intrin.call("reduce", args, span(expr.at))
@@ -125,31 +126,3 @@ def _pair(access: Access, wanted: Dim) -> tuple[bool, Dim | None]:
     if second == wanted:
         return True, first
     return False, None
-
-
-def _check_padding(expr: Reduce, dims: list[Dim]) -> None:
-    """Padding is zero in every input, so a sum over it must stay zero."""
-    ragged = [dim for dim in dims if dim.extent % TILE]
-    if not ragged:
-        return
-    if expr.op != "add" or not all(_zero_beyond(expr.value, dim) for dim in ragged):
-        raise LoweringError(
-            f"'{expr}' over a dimension that is no multiple of {TILE} does not lower yet",
-            at=expr.at,
-            hint="padding would reach the result; sums of products of tensors are safe",
-        )
-
-
-def _zero_beyond(expr: Expr, dim: Dim) -> bool:
-    """Whether the value is zero in the padding of ``dim``: a tensor is that has the dimension."""
-    match expr:
-        case Load(access=access):
-            return dim in access.dims
-        case Const(value=value):
-            return value == 0.0
-        case Binary(op="mul", a=a, b=b):
-            return _zero_beyond(a, dim) or _zero_beyond(b, dim)
-        case Binary(op="add" | "sub" | "max", a=a, b=b):
-            return _zero_beyond(a, dim) and _zero_beyond(b, dim)
-        case _:
-            return False

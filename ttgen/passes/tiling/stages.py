@@ -11,12 +11,12 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from ttgen.analysis import Dim
+from ttgen.analysis import Dim, Mask
 from ttgen.errors import Location
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import TILE
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
-from ttgen.passes.tiling.marks import CONSTANT, MAP, TEMPORARY
+from ttgen.passes.tiling.marks import CONSTANT, MAP, TEMPORARY, ConstantPage
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Stages:
     output: tirx.BufferType
     parts: list[tirx.Stmt] = field(default_factory=list)
     buffers: list[tvm.ir.Var] = field(default_factory=list)
-    const_tiles: dict[str, float] = field(default_factory=dict)
+    const_tiles: dict[str, tuple[ConstantPage, ...]] = field(default_factory=dict)
     loop: Dim | None = None
-    _consts: dict[float, tvm.ir.Var] = field(default_factory=dict)
+    _constants: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
 
     @contextmanager
     def inside(self, loop: Dim | None) -> Iterator[None]:
@@ -71,11 +71,24 @@ class Stages:
 
     def constant(self, value: float) -> tvm.ir.Var:
         """A buffer of one tile that holds one number everywhere."""
-        if value not in self._consts:
-            text = re.sub(r"\W", "_", f"{value:g}".replace("-", "minus_"))
-            self._consts[value] = self._new_buffer(f"const_{text}", CONSTANT)
-            self.const_tiles[str(self._consts[value].name)] = value
-        return self._consts[value]
+        text = re.sub(r"\W", "_", f"{value:g}".replace("-", "minus_"))
+        return self._constant(f"const_{text}", (ConstantPage(value),))
+
+    def mask(self, mask: Mask, frame: Frame) -> Tile:
+        """A tile of ``mask``: it has a page of its own for the last tile along the dimension."""
+        pages, page = self.dims.last_page(mask.dim)
+        left = mask.dim.extent % TILE
+        part = {"rows": left} if mask.dim == frame.rows else {"columns": left}
+        last = ConstantPage(mask.inside, mask.outside, **part)
+        others = (ConstantPage(mask.inside),) * (pages - 1)
+        wish = f"{'mask' if mask.inside else 'lowest'}_{mask.dim.name}"
+        return Tile(self._constant(wish, (*others, last)), page, frame)
+
+    def _constant(self, wish: str, pages: tuple[ConstantPage, ...]) -> tvm.ir.Var:
+        if pages not in self._constants:
+            self._constants[pages] = self._new_buffer(wish, CONSTANT)
+            self.const_tiles[str(self._constants[pages].name)] = pages
+        return self._constants[pages]
 
     def _new_buffer(self, wish: str, scope: str) -> tvm.ir.Var:
         # Functions with blocks print buffers without a layout, others with the default one.

@@ -1,0 +1,46 @@
+"""Padding: what fills the last tile along a dimension, and how it is kept out of reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce
+
+#: The smallest number that bf16 holds, where TVM's own maxima start too. It is finite: infinities
+#: are no numbers like others to every part of the chip, and none is needed.
+_LOWEST = -float.fromhex("0x1.fep127")
+
+
+def masked(expr: Reduce, ragged: Sequence[Dim]) -> Expr:
+    """What ``expr`` reduces, such that padding along the ``ragged`` dimensions does not count.
+
+    A value that is zero in the padding, as inputs are, can be added up as it is. Another one is
+    multiplied by a mask of 1 and 0; it is finite there if the data is. A maximum adds a mask of 0
+    and the smallest number to what is zero there, which is then exactly that number; beyond two
+    dimensions the sum overflows to minus infinity, which does as well.
+    """
+    value = expr.value
+    for dim in ragged:
+        if not zero_beyond(expr.value, dim):
+            value = Binary("mul", value, Mask(dim, 1.0, 0.0), expr.at)
+    if expr.op == "max":
+        for dim in ragged:
+            value = Binary("add", value, Mask(dim, 0.0, _LOWEST), expr.at)
+    return value
+
+
+def zero_beyond(expr: Expr, dim: Dim) -> bool:
+    """Whether the value is zero in the padding of ``dim``: a tensor is that has the dimension."""
+    match expr:
+        case Load(access=access):
+            return dim in access.dims
+        case Const(value=value):
+            return value == 0.0
+        case Mask(dim=own, outside=outside):
+            return own == dim and outside == 0.0
+        case Binary(op="mul", a=a, b=b):
+            return zero_beyond(a, dim) or zero_beyond(b, dim)
+        case Binary(op="add" | "sub" | "max", a=a, b=b):
+            return zero_beyond(a, dim) and zero_beyond(b, dim)
+        case _:
+            return False
