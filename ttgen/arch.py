@@ -22,6 +22,9 @@ _DST_TILES_16 = 16
 class Architecture:
     """One chip family: ``grid`` worker columns and rows, ``l1_bytes`` bytes per core.
 
+    ``dram_alignment`` and ``l1_alignment``: the NoC moves pages that begin and end at multiples of
+    so many bytes (``DRAM_ALIGNMENT`` and ``L1_ALIGNMENT`` of the SDK's ``noc_parameters.h``).
+
     ``fp32_sums``: whether DST adds up float32 without fault. Wormhole's does not: a sum that
     cancels to exactly minus one unit in the last place is renormalised 27 binary places too high,
     a rare outlier of about sixteen times the operands. (Seen on Wolfpine 2.2, whose model of it is
@@ -34,6 +37,12 @@ class Architecture:
     l1_bytes: int
     clock_mhz: int
     fp32_sums: bool
+    dram_alignment: int
+    l1_alignment: int = 16
+
+    def alignment(self, memory: str) -> int:
+        """Bytes whose multiples pages in ``memory`` (DRAM or L1) are."""
+        return self.dram_alignment if memory == "DRAM" else self.l1_alignment
 
     def dst_tiles(self, *, fp32_dest_acc: bool, dst_full_sync: bool) -> int:
         """Tiles of DST that a program may hold at once (half of DST when it is double buffered)."""
@@ -42,8 +51,22 @@ class Architecture:
 
 
 _TABLE = (
-    Architecture("wormhole_b0", grid=(8, 9), l1_bytes=1_463_968, clock_mhz=1000, fp32_sums=False),
-    Architecture("blackhole", grid=(13, 10), l1_bytes=1_531_776, clock_mhz=1350, fp32_sums=True),
+    Architecture(
+        "wormhole_b0",
+        grid=(8, 9),
+        l1_bytes=1_463_968,
+        clock_mhz=1000,
+        fp32_sums=False,
+        dram_alignment=32,
+    ),
+    Architecture(
+        "blackhole",
+        grid=(13, 10),
+        l1_bytes=1_531_776,
+        clock_mhz=1350,
+        fp32_sums=True,
+        dram_alignment=64,
+    ),
 )
 
 ARCHITECTURES: dict[str, Architecture] = {arch.name: arch for arch in _TABLE}

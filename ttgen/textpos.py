@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import yaml
 
@@ -18,8 +20,7 @@ def locate(text: str, file: str, path: Sequence[PathItem]) -> Location:
     A mapping's key marks its value, since that is where a reader looks.
     """
     try:
-        # JSON may be indented with tabs, YAML may not; columns stay the same.
-        node = yaml.compose(text.replace("\t", " "), Loader=yaml.CSafeLoader)
+        node = _composed(text)
     except yaml.YAMLError:
         return Location(file, 1, 1)
     mark = node.start_mark if node is not None else None
@@ -28,6 +29,42 @@ def locate(text: str, file: str, path: Sequence[PathItem]) -> Location:
         if node is None:
             break
     return Location(file, mark.line + 1, mark.column + 1) if mark else Location(file, 1, 1)
+
+
+def repeated_key(text: str, file: str) -> tuple[str, Location] | None:
+    """A key that an object in the JSON ``text`` has twice, and where it stands again, if any has.
+
+    JSON leaves open which of the values counts, and most readers take the last without a word.
+    """
+    repeated = False
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal repeated
+        repeated = repeated or len({key for key, _ in pairs}) != len(pairs)
+
+    json.loads(text, object_pairs_hook=note)
+    if not repeated:
+        return None
+    key = next(_repeated_keys(_composed(text)))
+    return str(key.value), Location(file, key.start_mark.line + 1, key.start_mark.column + 1)
+
+
+def _repeated_keys(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key
+            seen.add(key.value)
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    # JSON may be indented with tabs, YAML may not; columns stay the same.
+    return yaml.compose(text.replace("\t", " "), Loader=yaml.CSafeLoader)
 
 
 def _child(

@@ -48,6 +48,28 @@ def test_loops_whose_variable_matters_are_walked_through() -> None:
     assert [event.times for event in events] == [2, 1]
 
 
+def test_iterations_that_do_the_same_are_walked_together() -> None:
+    """All but the last block are full, and a loop in them is walked once for each kind."""
+    tiles = Let(var="tiles", value=BinaryOp("min", BinaryOp("-", 1003, "i"), 8))
+    events = list(trace(program(loop("i", 1003, tiles, push("tiles"), step=8)), 0))
+    assert [(event.values["pages"], event.times) for event in events] == [(8, 125), (3, 1)]
+
+
+def test_bindings_that_nothing_depends_on_do_not_keep_iterations_apart() -> None:
+    row = Let(var="row", value=BinaryOp("//", "i", 7))
+    events = list(trace(program(loop("i", 21, row, push(1))), 0))
+    assert [event.times for event in events] == [21]
+
+
+@pytest.mark.parametrize(("limit", "walks"), [(1, 2), (3, 4), (100, 10)])
+def test_what_is_repeated_is_walked_until_the_consumer_has_settled(limit: int, walks: int) -> None:
+    """Here it has after ``limit`` events, or the loop ends before; each is counted once."""
+    times: list[int] = []
+    for event in trace(program(loop("i", 10, push(1))), 0, settled=lambda: min(limit, len(times))):
+        times.append(event.times)
+    assert times == [10] + [0] * (walks - 1)
+
+
 def test_a_trace_counts_what_an_execution_does() -> None:
     """Against the sum over all cores: as many writes as there are output pages."""
     plan = plan_of(gemm(96, 160, 64), grid=(2, 2), block_tiles=4)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sources import elementwise, gemm, plan_of
 
+from ttgen.arch import ARCHITECTURES
 from ttgen.errors import PlanError
 from ttgen.plan import encode, load
 
@@ -259,8 +261,8 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
     ),
     "too many tiles": (
         put("partition", "tiles", value=[2, 2]),
-        "partition.cores",
-        "the grid has 4",
+        "partition.tiles",
+        r"\[2, 2\] is 4 tiles, 'C' has 6",
     ),
     # Programs
     "tensor of a program": (
@@ -291,17 +293,40 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
     "Mt": (
         put("programs", "reader", "constants", 0, "value", value=10),
         "programs.reader.constants.0",
-        "Mt is 10, the partition says 2",
+        "Mt is 10, the output has 2 tiles there",
     ),
     "Nt": (
         put("programs", "reader", "constants", 1, "value", value=10),
         "programs.reader.constants.1",
-        "Nt is 10, the partition says 3",
+        "Nt is 10, the output has 3 tiles there",
     ),
     "Kt, the tiles reduced over": (
         put("programs", "reader", "constants", 2, "value", value=10),
         "programs.reader.constants.2",
         "Kt is 10, the partition says 11",
+    ),
+    "Mt, of which the right one is a multiple": (
+        put("programs", "writer", "constants", 0, "value", value=1),
+        "programs.writer.constants.0",
+        "Mt is 1, the output has 2 tiles there",
+    ),
+    "Kt, of which the right one is a multiple": (
+        put("programs", "compute", "constants", 0, "value", value=1),
+        "programs.compute.constants.0",
+        "Kt is 1, and 11 in another program",
+    ),
+    "Kt, everywhere": (
+        lambda p: (
+            p["programs"]["compute"]["constants"][0].update(value=1),
+            p["programs"]["reader"]["constants"][2].update(value=1),
+        ),
+        "partition.len_k",
+        r"core \(0, 0\) makes 2 steps of sums for 2 output tiles; 11 for each are said here",
+    ),
+    "the tiles reduced over": (
+        put("partition", "len_k", value=22),
+        "partition.len_k",
+        "makes 22 steps of sums for 2 output tiles; 22 for each",
     ),
     "name of a constant and an argument": (
         put("programs", "reader", "runtime_args", "names", value=["start", "Kt"]),
@@ -355,9 +380,19 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "pages pushed, .* popped on core 0",
     ),
     "push without reserve": (
+        lambda p: find(p, "reader", "cb_push_back")["args"].update(pages=16),
+        "programs.reader.body",
+        "16 pages of 'A' are pushed that were not reserved",
+    ),
+    "fill without reserve": (
         lambda p: without(p, "reader", "cb_reserve_back"),
         "programs.reader.body",
-        "8 pages of 'A' are pushed that were not reserved",
+        "page 0 of 'A' is filled; 0 are reserved",
+    ),
+    "pop of more than was waited for": (
+        lambda p: find(p, "compute", "cb_pop_front")["args"].update(pages=16),
+        "programs.compute.body",
+        "16 pages of 'A' are popped that were not waited for",
     ),
     "reserve without push": (
         lambda p: without(p, "compute", "cb_push_back"),
@@ -390,6 +425,89 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "circular_buffers.0",
         "more than one program does push",
     ),
+    "slot that is not reserved": (
+        lambda p: find(p, "reader", "read_page")["args"].update(slot=8),
+        "programs.reader.body",
+        "page 8 of 'A' is filled; 8 are reserved",
+    ),
+    "push before the barrier": (
+        lambda p: without(p, "reader", "read_barrier"),
+        "programs.reader.body",
+        "'A' is pushed before a read_barrier",
+    ),
+    "pop before the barrier": (
+        lambda p: without(p, "writer", "write_barrier"),
+        "programs.writer.body",
+        "'C' is popped before a write_barrier",
+    ),
+    "pop without wait": (
+        lambda p: without(p, "writer", "cb_wait_front"),
+        "programs.writer.body",
+        "page 0 of 'C' is used; 0 were waited for",
+    ),
+    "use of what is not waited for": (
+        lambda p: find(p, "compute", "cb_wait_front")["args"].update(pages=4),
+        "programs.compute.body",
+        "page 4 of 'A' is used; 4 were waited for",
+    ),
+    "packed into what is not reserved": (
+        lambda p: find(p, "compute", "pack_tile")["args"].update(slot=2),
+        "programs.compute.body",
+        "page 2 of 'C' is filled; 2 are reserved",
+    ),
+    "registers never acquired": (
+        lambda p: without(p, "compute", "tile_regs_acquire"),
+        "programs.compute.body",
+        "matmul_tiles at .*: DST is released here, and must be acquired",
+    ),
+    "registers never committed": (
+        lambda p: without(p, "compute", "tile_regs_commit"),
+        "programs.compute.body",
+        "tile_regs_wait at .*: DST is acquired here, and must be committed",
+    ),
+    "packer does not wait": (
+        lambda p: without(p, "compute", "tile_regs_wait"),
+        "programs.compute.body",
+        "pack_tile at .*: DST is committed here, and must be packing",
+    ),
+    "registers never released": (
+        lambda p: without(p, "compute", "tile_regs_release"),
+        "programs.compute.body",
+        "DST is packing here, and must be released",
+    ),
+    "packed from another register": (
+        lambda p: find(p, "compute", "pack_tile")["args"].update(dst=1),
+        "programs.compute.body",
+        "DST tile 1 is used, and nothing was computed in it",
+    ),
+    # Pages
+    "a page beyond an input": (
+        lambda p: find(p, "reader", "read_page")["args"].update(
+            page=["+", find(p, "reader", "read_page")["args"]["page"], 1]
+        ),
+        "programs.reader.body",
+        "page 22 of 'A' is read; it has 22",
+    ),
+    "a page before an input": (
+        lambda p: find(p, "reader", "read_page")["args"].update(
+            page=["-", find(p, "reader", "read_page")["args"]["page"], 1]
+        ),
+        "programs.reader.body",
+        "page -1 of 'A' is read; it has 22",
+    ),
+    "a page of no number": (
+        lambda p: find(p, "reader", "read_page")["args"].update(page=["//", 1, 0]),
+        "programs.reader.body",
+        "the page of read_page cannot be evaluated: divide by zero",
+    ),
+    "an output is read": (
+        lambda p: (
+            p["programs"]["reader"].update(tensors=["A", "B", "C"]),
+            find(p, "reader", "read_page")["args"].update(tensor="C", page=0),
+        ),
+        "programs.reader.body",
+        "'C' is read, but it is an output",
+    ),
     # Results
     "a result never written": (
         lambda p: find(p, "writer", "write_page")["args"].update(page=0),
@@ -401,7 +519,7 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
             page=["+", find(p, "writer", "write_page")["args"]["page"], 1]
         ),
         "programs.writer.body",
-        "page 0 of 'C' is never written",
+        "page 6 of 'C' is written; it has 6",
     ),
     "an input is written": (
         lambda p: (
@@ -459,3 +577,28 @@ def test_pages_written_twice_or_outside(tmp_path: Path) -> None:
         with pytest.raises(PlanError, match=says):
             load(path)
     assert slots["var"] == "slot"
+
+
+def test_pages_that_the_chip_cannot_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tile of today is aligned; a page of another size would not be."""
+    path = tmp_path / "tt.plan.json"
+    path.write_text(GEMM)
+    arch = ARCHITECTURES["wormhole_b0"]
+    for field, blamed in (("dram_alignment", "tensors"), ("l1_alignment", "circular_buffers")):
+        with monkeypatch.context() as patch:
+            patch.setitem(ARCHITECTURES, arch.name, replace(arch, **{field: 4096}))
+            with pytest.raises(
+                PlanError, match=rf"{blamed}.0.page_bytes: pages of 'A' .* multiples of 4096"
+            ):
+                load(path)
+
+
+@pytest.mark.parametrize("indent", [" ", "\t"])
+def test_a_key_given_twice(tmp_path: Path, indent: str) -> None:
+    """JSON would take the last one."""
+    path = tmp_path / "tt.plan.json"
+    text = json.dumps(json.loads(GEMM), indent=indent)
+    line = text[: text.index('"len_k"')].count("\n") + 2
+    path.write_text(text.replace('"len_k": 11', '"len_k": 10,\n"len_k": 11'))
+    with pytest.raises(PlanError, match=rf"tt.plan.json:{line}:1: 'len_k' is given twice"):
+        load(path)

@@ -12,8 +12,9 @@ import msgspec
 from ttgen.errors import Location, PlanError
 from ttgen.files import write_atomically
 from ttgen.plan.model import Plan
-from ttgen.plan.validate import Violation, first_violation
-from ttgen.textpos import locate, parse_msgspec_path
+from ttgen.plan.validate import first_violation
+from ttgen.plan.violation import Violation
+from ttgen.textpos import locate, parse_msgspec_path, repeated_key
 
 SCHEMA_FILE = Path(__file__).with_name("tt.plan.schema.json")
 _ADVICE = "plans are made by `ttgen plan`; edit the kernel or its spec and make the plan again"
@@ -27,7 +28,7 @@ def encode(plan: Plan) -> str:
 def save(plan: Plan, path: Path) -> None:
     """Check ``plan`` and write it; PlanError (and no file touched) if it breaks a rule."""
     text = encode(plan)
-    decode(text, f"{plan.source.path}: plan of kernel '{plan.kernel}'")
+    _decoded(text, f"{plan.source.path}: plan of kernel '{plan.kernel}'")
     write_atomically(path, text)
 
 
@@ -44,6 +45,14 @@ def load(path: Path) -> Plan:
 
 def decode(text: str, name: str) -> Plan:
     """The plan in ``text``; ``name`` stands for the file in errors."""
+    plan = _decoded(text, name)
+    if found := repeated_key(text, name):
+        key, at = found
+        raise PlanError(f"'{key}' is given twice", at=at, hint=_ADVICE)
+    return plan
+
+
+def _decoded(text: str, name: str) -> Plan:
     try:
         plan = msgspec.json.decode(text, type=Plan)
     except msgspec.ValidationError as error:

@@ -1,14 +1,16 @@
 """Walking a program's body with the arguments of one core, without running anything.
 
-A trace yields each operation with its arguments evaluated and how often it is executed. Loops
-whose body does the same whatever the loop variable is are walked once, with a multiplicity, so
-that a trace costs about as much as the body is long, not as much as the kernel runs.
+A trace yields each operation with its arguments evaluated and how often it is executed. Iterations
+of a loop that do the same are walked once, with a multiplicity, so that a trace costs about as much
+as the body is long, not as much as the kernel runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
 
 from ttgen.ops import TILE_OPS, Kind
 from ttgen.plan.model import BinaryOp, Expr, For, Let, Op, Program, Statement
@@ -56,16 +58,26 @@ def variables(expr: Expr) -> set[str]:
     return {expr} if isinstance(expr, str) else set()
 
 
-def trace(program: Program, core: int, ignore: Collection[str] = ()) -> Iterator[Event]:
+#: What a consumer of a trace has made of the events so far.
+_Settled: TypeAlias = Callable[[], Hashable]
+
+
+def trace(
+    program: Program, core: int, ignore: Collection[str] = (), settled: _Settled | None = None
+) -> Iterator[Event]:
     """The operations that the core at index ``core`` of the partition executes, in order.
 
     Arguments named in ``ignore`` are left out of the events, and loops are not walked for them.
+
+    A consumer whose judgement of an event depends on those before it gives ``settled``, which says
+    what it knows. Iterations that do the same are then walked again, as events of 0 ``times``,
+    until that changes nothing any more: it would not in any further iteration.
     """
     scope = {constant.name: constant.value for constant in program.constants}
     if program.runtime_args.names:
         args = program.runtime_args
         scope.update(zip(args.names, args.values[core], strict=True))
-    yield from _walk(program.body, scope, 1, frozenset(ignore))
+    yield from _Walk(frozenset(ignore), settled).body(program.body, scope, 1)
 
 
 def expressions(op: Op, ignore: Collection[str] = ()) -> dict[str, Expr]:
@@ -74,35 +86,71 @@ def expressions(op: Op, ignore: Collection[str] = ()) -> dict[str, Expr]:
     return {k: v for k, v in op.args.items() if kinds[k] is Kind.EXPR and k not in ignore}
 
 
-def _walk(
-    body: tuple[Statement, ...], scope: dict[str, int], times: int, ignore: frozenset[str]
-) -> Iterator[Event]:
-    scope = dict(scope)
-    for statement in body:
-        match statement:
-            case Let(var=var, value=value):
-                scope[var] = evaluate(value, scope)
-            case For():
-                yield from _walk_loop(statement, scope, times, ignore)
-            case Op():
-                values = {
-                    name: evaluate(expr, scope)
-                    for name, expr in expressions(statement, ignore).items()
-                }
-                yield Event(statement, values, times)
+@dataclass(frozen=True)
+class _Walk:
+    ignore: frozenset[str]
+    settled: _Settled | None
 
+    def body(
+        self, body: tuple[Statement, ...], scope: dict[str, int], times: int
+    ) -> Iterator[Event]:
+        scope = dict(scope)
+        for statement in body:
+            match statement:
+                case Let(var=var, value=value):
+                    scope[var] = evaluate(value, scope)
+                case For():
+                    yield from self._loop(statement, scope, times)
+                case Op():
+                    values = {
+                        name: evaluate(expr, scope)
+                        for name, expr in expressions(statement, self.ignore).items()
+                    }
+                    yield Event(statement, values, times)
 
-def _walk_loop(
-    loop: For, scope: dict[str, int], times: int, ignore: frozenset[str]
-) -> Iterator[Event]:
-    steps = range(evaluate(loop.start, scope), evaluate(loop.stop, scope), loop.step)
-    if not steps:
-        return
-    if loop.var in _used(loop.body, ignore):
-        for value in steps:
-            yield from _walk(loop.body, {**scope, loop.var: value}, times, ignore)
-    else:
-        yield from _walk(loop.body, {**scope, loop.var: steps[0]}, times * len(steps), ignore)
+    def _loop(self, loop: For, scope: dict[str, int], times: int) -> Iterator[Event]:
+        steps = range(evaluate(loop.start, scope), evaluate(loop.stop, scope), loop.step)
+        if not steps:
+            return
+        if loop.var not in _used(loop.body, self.ignore):
+            yield from self._repeated(loop.body, {**scope, loop.var: steps[0]}, times, len(steps))
+            return
+        for group in self._groups(loop, scope, steps):
+            yield from self._repeated(loop.body, {**scope, loop.var: group[0]}, times, len(group))
+
+    def _groups(self, loop: For, scope: dict[str, int], steps: range) -> Iterator[list[int]]:
+        """Iterations one after the other that do the same.
+
+        In most loops all but the last do: the variable decides the values of a few bindings at the
+        beginning of the body, and nothing else.
+        """
+        first = next((i for i, s in enumerate(loop.body) if not isinstance(s, Let)), 0)
+        bindings = [statement for statement in loop.body[:first] if isinstance(statement, Let)]
+        used = _used(loop.body[first:], self.ignore)
+        if loop.var in used or not bindings:
+            yield from ([value] for value in steps)
+            return
+
+        def decides(value: int) -> tuple[int, ...]:
+            inner = {**scope, loop.var: value}
+            for binding in bindings:
+                inner[binding.var] = evaluate(binding.value, inner)
+            return tuple(inner[binding.var] for binding in bindings if binding.var in used)
+
+        yield from (list(group) for _, group in groupby(steps, decides))
+
+    def _repeated(
+        self, body: tuple[Statement, ...], scope: dict[str, int], times: int, trips: int
+    ) -> Iterator[Event]:
+        """``body``, executed ``trips`` times in a row."""
+        yield from self.body(body, scope, times * trips)
+        if self.settled is None:
+            return
+        for _ in range(1, trips):
+            known = self.settled()
+            yield from self.body(body, scope, 0)
+            if self.settled() == known:
+                return
 
 
 def _used(body: tuple[Statement, ...], ignore: frozenset[str]) -> set[str]:

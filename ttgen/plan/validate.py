@@ -6,29 +6,21 @@ and a rule may rely on those before it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
+from operator import floordiv
 from pathlib import PurePosixPath
 
 from ttgen.arch import ARCHITECTURES
 from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS, WORDS, Kind
 from ttgen.plan.model import Expr, For, Let, Op, Plan, Program, Statement, Tensor
-from ttgen.plan.trace import UnknownVariable, trace, variables
+from ttgen.plan.pages import pages_touched
+from ttgen.plan.protocol import protocols
+from ttgen.plan.trace import variables
+from ttgen.plan.violation import Rule, Violation
 from ttgen.textpos import PathItem
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A broken rule: where in the document, and what is wrong."""
-
-    path: list[PathItem]
-    message: str
-
-
-Rule = Callable[[Plan], Iterator[Violation]]
 
 
 def first_violation(plan: Plan) -> Violation | None:
@@ -154,6 +146,26 @@ def _circular_buffers(plan: Plan) -> Iterator[Violation]:
             yield Violation([*at, "dtype"], problem)
 
 
+def _alignment(plan: Plan) -> Iterator[Violation]:
+    """The NoC moves pages from memory to memory only where both lie as it wants them."""
+    arch = ARCHITECTURES[plan.arch]
+    pages: list[tuple[list[PathItem], str, int, str]] = [
+        (["tensors", i], tensor.name, tensor.page_bytes, tensor.layout.memory)
+        for i, tensor in enumerate(plan.tensors)
+    ]
+    pages += [
+        (["circular_buffers", i], cb.name, cb.page_bytes, "L1")
+        for i, cb in enumerate(plan.circular_buffers)
+    ]
+    for at, name, page_bytes, memory in pages:
+        step = arch.alignment(memory)
+        if page_bytes % step:
+            problem = f"pages of '{name}' are {page_bytes} bytes"
+            yield Violation(
+                [*at, "page_bytes"], f"{problem}; {memory} of {arch.name} takes multiples of {step}"
+            )
+
+
 def _l1(plan: Plan) -> Iterator[Violation]:
     used = sum(cb.page_bytes * cb.pages for cb in plan.circular_buffers)
     if plan.l1.used_bytes != used:
@@ -190,6 +202,10 @@ def _cores(plan: Plan) -> Iterator[Violation]:
 def _work(plan: Plan) -> Iterator[Violation]:
     """Every output tile once: the cores' ranges, sorted, must meet end to end."""
     total = prod(plan.partition.tiles)
+    for tensor in plan.tensors:
+        if tensor.role == "output" and tensor.pages != total:
+            problem = f"{list(plan.partition.tiles)} is {total} tiles, '{tensor.name}' has"
+            yield Violation(["partition", "tiles"], f"{problem} {tensor.pages}")
     position = 0
     ranges = [(w.start, w.count, i) for i, w in enumerate(plan.partition.cores) if w.count]
     for start, count, i in sorted(ranges):
@@ -241,15 +257,26 @@ def _runtime_args(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[
 
 
 def _constants(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[Violation]:
-    """The extents of a batch stand beside Mt and Kt, so these divide what the partition says."""
-    rows, columns = plan.partition.tiles
+    """Mt and Nt are the output's; extents of a batch stand beside Kt, so that divides its whole."""
+    known: dict[str, int] = {
+        constant.name: constant.value
+        for _, other in reversed(plan.programs.items())
+        for constant in other.constants
+    }
+    for tensor in plan.tensors:
+        if tensor.role == "output":
+            tile, extents = tensor.layout.tile_shape, tensor.padded_shape[-2:]
+            known |= dict(zip(("Mt", "Nt"), map(floordiv, extents, tile), strict=True))
+    len_k = plan.partition.len_k
     for i, constant in enumerate(program.constants):
-        whole = {"Mt": rows, "Kt": plan.partition.len_k}.get(constant.name, constant.value)
-        wrong = constant.value < 1 or whole % constant.value
-        if wrong or (constant.name == "Nt" and constant.value != columns):
-            whole = columns if constant.name == "Nt" else whole
-            problem = f"{constant.name} is {constant.value}, the partition says {whole}"
-            yield Violation([*at, "constants", i], problem)
+        name, value = constant.name, constant.value
+        here: list[PathItem] = [*at, "constants", i]
+        if value < 1 or (name == "Kt" and len_k % value):
+            yield Violation(here, f"{name} is {value}, the partition says {len_k}")
+        elif name in ("Mt", "Nt") and known[name] != value:
+            yield Violation(here, f"{name} is {value}, the output has {known[name]} tiles there")
+        elif known[name] != value:
+            yield Violation(here, f"{name} is {value}, and {known[name]} in another program")
 
 
 @dataclass(frozen=True)
@@ -317,118 +344,17 @@ class _BodyChecker:
             yield Violation(at, f"'{name}' is not defined here")
 
 
-#: Arguments that say which data is meant, not how much: they do not change the traffic.
-_ADDRESSES = ("page",)
-
-
-def _traffic(plan: Plan) -> Iterator[Violation]:
-    """Circular buffers: one producer, one consumer, what is pushed is popped, and chunks fit."""
-    done: set[tuple[tuple[int, ...], ...]] = set()
-    for core in range(len(plan.partition.cores)):
-        # Cores that differ only in where their work starts have the same traffic.
-        key = tuple(
-            tuple(
-                value
-                for name, value in zip(args.names, args.values[core], strict=True)
-                if name != "start"
-            )
-            for args in (program.runtime_args for _, program in plan.programs.items())
-        )
-        if key not in done:
-            done.add(key)
-            yield from _core_traffic(plan, core)
-
-
-def _core_traffic(plan: Plan, core: int) -> Iterator[Violation]:
-    pages: dict[str, Counter[str]] = {"push": Counter(), "pop": Counter()}
-    users: dict[tuple[str, str], set[str]] = {}
-    capacity = {cb.name: cb.pages for cb in plan.circular_buffers}
-    for name, program in plan.programs.items():
-        at: list[PathItem] = ["programs", name, "body"]
-        who = f"core {plan.partition.cores[core].core}"
-        held: Counter[str] = Counter()
-        try:
-            for event in trace(program, core, ignore=_ADDRESSES):
-                for problem in _event_problems(event.op, event.values, held, capacity, plan):
-                    yield Violation(at, f"{who}, {event.op.op} at {event.op.at}: {problem}")
-                for end in ("push", "pop"):
-                    if event.op.op.startswith(f"cb_{end}"):
-                        cb = str(event.op.args["cb"])
-                        pages[end][cb] += event.values["pages"] * event.times
-                        users.setdefault((end, cb), set()).add(name)
-        except (UnknownVariable, ZeroDivisionError) as error:
-            yield Violation(at, f"{who}: cannot be evaluated: {error}")
-        for cb, count in held.items():
-            if count:
-                yield Violation(at, f"{who}: {count} pages of '{cb}' are reserved and never pushed")
-    for i, buffer in enumerate(plan.circular_buffers):
-        pushed, popped = pages["push"][buffer.name], pages["pop"][buffer.name]
-        here: list[PathItem] = ["circular_buffers", i]
-        if pushed != popped:
-            problem = f"{pushed} pages pushed, {popped} popped on core {core}"
-            yield Violation(here, f"'{buffer.name}': {problem}")
-        for end in ("push", "pop"):
-            if len(users.get((end, buffer.name), ())) > 1:
-                yield Violation(here, f"'{buffer.name}': more than one program does {end}")
-
-
-def _event_problems(
-    op: Op, values: dict[str, int], held: Counter[str], capacity: dict[str, int], plan: Plan
-) -> Iterator[str]:
-    for name in TILE_OPS[op.op].dst:
-        if not 0 <= values[name] < plan.compute.dst_tiles:
-            yield f"DST tile {values[name]}, but there are {plan.compute.dst_tiles}"
-    if "pages" not in values:
-        return
-    cb, pages = str(op.args["cb"]), values["pages"]
-    # A block of pages must not straddle the end of the buffer, since its pages are addressed
-    # from one pointer: the capacity is a multiple of every block.
-    if pages <= 0 or capacity[cb] % pages:
-        yield f"{pages} pages at a time do not divide the {capacity[cb]} pages of '{cb}'"
-    if op.op == "cb_reserve_back":
-        held[cb] = pages
-    elif op.op == "cb_push_back":
-        held[cb] -= pages
-        if held[cb] < 0:
-            yield f"{pages} pages of '{cb}' are pushed that were not reserved"
-
-
-def _outputs(plan: Plan) -> Iterator[Violation]:
-    """Every page of every output tensor is written once."""
-    written: dict[str, Counter[int]] = {
-        tensor.name: Counter() for tensor in plan.tensors if tensor.role == "output"
-    }
-    at: list[PathItem] = ["programs", "writer", "body"]
-    for core in range(len(plan.partition.cores)):
-        for event in trace(plan.programs.writer, core):
-            if event.op.op == "write_page":
-                tensor = str(event.op.args["tensor"])
-                if tensor not in written:
-                    yield Violation(at, f"'{tensor}' is written, but it is an input")
-                    return
-                written[tensor][event.values["page"]] += event.times
-    for name, counts in written.items():
-        expected = plan.tensor(name).pages
-        missing = [page for page in range(expected) if not counts[page]]
-        if missing:
-            yield Violation(at, f"page {missing[0]} of '{name}' is never written")
-        for page, times in sorted(counts.items()):
-            if not 0 <= page < expected:
-                yield Violation(at, f"page {page} of '{name}' is written; it has {expected}")
-            elif times > 1:
-                yield Violation(at, f"page {page} of '{name}' is written {times} times")
-
-
 _RULES: tuple[Rule, ...] = (
     _paths,
     _architecture,
     _unique_names,
     _tensors,
     _circular_buffers,
+    _alignment,
     _l1,
     _cores,
     _work,
     _programs,
-    _traffic,
-    _outputs,
+    protocols,
+    pages_touched,
 )
