@@ -13,6 +13,7 @@ from ttgen.frontend.source import load_source
 from ttgen.passes.pipeline import Lowered, run_pipeline
 from ttgen.plan import Plan
 from ttgen.plan.io import decode, encode
+from ttgen_runtime import interp
 
 HEADER = "from tvm import te\nfrom tvm.script import tirx as T\n"
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
@@ -38,6 +39,12 @@ def plan_of(text: str, arch: str = "wormhole_b0", **options: Any) -> Plan:
     """The plan of the kernel in ``text``, checked as it is on every write and load."""
     plan = lower(text, arch, **options).plan
     return decode(encode(plan), "tt.plan.json")
+
+
+def run(plan: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of ``plan`` by name, interpreted without any rounding: what it means."""
+    _, after = interp.run(plan, inputs, exact=True)
+    return {tensor.name: after[tensor.name] for tensor in plan.tensors if tensor.role == "output"}
 
 
 def buffers(names: Sequence[str], shapes: Sequence[Sequence[int]], dtype: str = "bfloat16") -> str:

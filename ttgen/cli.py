@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "plan":
             sub.add_argument("--timing", action="store_true", help="how long each step took, in ms")
         if name == "run":
-            sub.add_argument("--device", default="auto", help="auto, hw, wolfpine, ttsim:/path")
+            sub.add_argument(
+                "--device", default="auto", help="auto, hw, wolfpine, ttsim:/path, interp"
+            )
             sub.add_argument("--cycles", action="store_true", help="model cycles (slower)")
         sub.set_defaults(command=command)
     doctor = commands.add_parser("doctor", help="what is there, what is missing, how to get it")

@@ -76,8 +76,8 @@ def _devices() -> Iterator[Finding]:
     from ttgen_runtime.devices import DEVICES, select
 
     runnable = False
-    for name in (name for name, device in DEVICES.items() if device.runs):
-        for arch in ARCHITECTURES:
+    for name, device in DEVICES.items():
+        for arch in ARCHITECTURES if device.runs and device.needs_sdk else ():
             try:
                 select(name, arch)
                 runnable = True

@@ -64,3 +64,7 @@ class SdkError(TTError):
 
 class DeviceError(TTError):
     """A device or simulator failed, died or did not answer in time."""
+
+
+class ProgramError(TTError):
+    """A plan's programs do what a core would not survive, or would answer with garbage."""

@@ -48,8 +48,9 @@ class Device:
 
     ``variables`` are what it wants in the environment, ``missing`` says what it lacks (None when
     it can be used), ``keeps`` names the beginnings of those TT_… variables of the user's that
-    still mean something with it. ``runs`` is false for a device that only compiles. A ``server``
-    is a process of its own that has to live as long as the session. Limits are in seconds: for
+    still mean something with it. ``runs`` is false for a device that only compiles. ``session`` is
+    the module of its child process, which ``needs_sdk`` or not. A ``server`` is a process of its
+    own that has to live as long as the session. Limits are in seconds: for
     opening, for any run with its compilation, and what a run may take more for each page of a
     tensor and each product of two tiles. ``after_failure`` is what to do when a program has died
     or hung on it.
@@ -59,6 +60,8 @@ class Device:
     runs: bool
     variables: Callable[[Target], Mapping[str, str]]
     missing: Callable[[Target], Missing | None]
+    session: str = "ttgen_runtime.session"
+    needs_sdk: bool = True
     keeps: tuple[str, ...] = ()
     server: bool = False
     simulated: bool = False
@@ -70,7 +73,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Selection:
-    """A device that was chosen by name: ``mock``, ``hw``, ``wolfpine``, ``ttsim:/path``."""
+    """A device that was chosen by name: ``mock``, ``hw``, ``wolfpine``, ``ttsim:/path`` …"""
 
     device: Device
     path: Path | None = None
@@ -180,6 +183,16 @@ DEVICES: dict[str, Device] = {
             simulated=True,
             tile_limit=0.01,
         ),
+        Device(
+            "interp",
+            runs=True,
+            variables=lambda _: {},
+            missing=lambda _: None,
+            session="ttgen_runtime.interp.session",
+            needs_sdk=False,
+            simulated=True,
+            tile_limit=0.01,
+        ),
     )
 }
 
@@ -191,7 +204,8 @@ def select(name: str, arch: str) -> Selection:
     """The device called ``name``, ready to be used for ``arch``.
 
     ``auto`` is the hardware where there is some, else Wolfpine, else the ttsim that $TTGEN_TTSIM
-    names (its library, or a folder that holds one per architecture). DeviceError: an unknown
+    names (its library, or a folder that holds one per architecture); it is never the interpreter,
+    which runs plans and not what is compiled from them. DeviceError: an unknown
     name, or a device that is not there, with what to do about it.
     """
     if name == "auto":
@@ -199,7 +213,8 @@ def select(name: str, arch: str) -> Selection:
     kind, _, path = name.partition(":")
     device = DEVICES.get(kind)
     if device is None or (path and kind != "ttsim"):
-        raise DeviceError(f"unknown device '{name}'; known: auto, hw, mock, wolfpine, ttsim:/path")
+        known = "auto, hw, mock, wolfpine, ttsim:/path, interp"
+        raise DeviceError(f"unknown device '{name}'; known: {known}")
     selection = Selection(device, Path(path).absolute() if path else _ttsim_default(kind))
     missing = device.missing(Target(arch, selection.path))
     if missing is not None:
@@ -223,8 +238,10 @@ def _select_automatically(arch: str) -> Selection:
     raise DeviceError(f"no device to run on for {arch}", hint="\n  ".join(tried))
 
 
-def environment(selection: Selection, arch: str, root: SdkRoot, cache: Path) -> dict[str, str]:
-    """The whole environment of a session on that device.
+def environment(
+    selection: Selection, arch: str, root: SdkRoot | None, cache: Path
+) -> dict[str, str]:
+    """The whole environment of a session on that device; ``root`` is None where it needs no SDK.
 
     What this process's environment says about tt-metal and simulators is left out, unless it is
     among what the device keeps. SdkError: the device knows nothing of ``arch``.
@@ -237,6 +254,6 @@ def environment(selection: Selection, arch: str, root: SdkRoot, cache: Path) -> 
         for name, value in os.environ.items()
         if not name.startswith(_OURS) or name.startswith(device.keeps)
     }
-    jit = jit_environment(root, cache)
+    jit = jit_environment(root, cache) if root is not None else {}
     kept = {name: value for name, value in inherited.items() if name.startswith(device.keeps)}
     return {**inherited, **jit, **kept, **device.variables(Target(arch, selection.path))}

@@ -48,11 +48,12 @@ def device_service(
     Raises DeviceError and SdkError for what is not there.
     """
     selection = select(device, arch)
-    env = environment(selection, arch, prepare_root(cache), cache)
+    root = prepare_root(cache) if selection.device.needs_sdk else None
+    env = environment(selection, arch, root, cache)
     env["PYTHONPATH"] = os.pathsep.join([*_import_path(), env.get("PYTHONPATH", "")]).rstrip(":")
     if cycles is not None and can_model_cycles(selection):
         env.update(TT_SIM_COST_MODEL="1", TT_SIM_TRACE_COUNTERS=str(cycles.absolute()))
-    argv = [sys.executable, "-m", "ttgen_runtime.session", selection.device.name, arch]
+    argv = [sys.executable, "-m", selection.device.session, selection.device.name, arch]
     return Service(argv, name=f"{selection} {arch}", env=env, log=log)
 
 
@@ -88,8 +89,11 @@ def run_kernel(
     *,
     device: str,
     timeout: float | None = None,
+    values: Path | None = None,
 ) -> Result:
     """Run the kernels of ``plan`` and compare with ``golden``; the result, also as a file.
+
+    ``values`` is a file for the outputs, ``out_<name>`` each, as in a golden file.
 
     Nothing that goes wrong in the session is raised: a kernel that does not compile, a device
     that dies or does not end in time gives a result with the status ``error``. The next call
@@ -100,7 +104,10 @@ def run_kernel(
     limit = run_limit(loaded, device) if timeout is None else timeout
     try:
         service.call("open", timeout=_kind(device).open_limit)
-        found = service.call("run", _paths(plan=plan, sources=sources, golden=golden), limit)
+        args = _paths(plan=plan, sources=sources, golden=golden)
+        if values is not None:
+            args |= _paths(values=values)
+        found = service.call("run", args, limit)
         outcome = msgspec.convert(found, Result)
         outcome = msgspec.structs.replace(outcome, device=device)
     except TTError as error:

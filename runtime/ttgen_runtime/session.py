@@ -69,8 +69,13 @@ class Session:
             _copy_atomically(path, Path(elf_dir) / name)
         return {"elves": sorted(elves)}
 
-    def run(self, plan: str, sources: str, golden: str) -> dict[str, Any]:
-        """Run the kernels on the inputs in ``golden`` and compare: a Result as builtins."""
+    def run(
+        self, plan: str, sources: str, golden: str, values: str | None = None
+    ) -> dict[str, Any]:
+        """Run the kernels on the inputs in ``golden`` and compare: a Result as builtins.
+
+        ``values`` is a file for the outputs.
+        """
         import msgspec
 
         from ttgen.plan import load
@@ -81,7 +86,8 @@ class Session:
         assert self._open is not None
         loaded = load(Path(plan))
         with _translated_errors():
-            return dict(msgspec.to_builtins(_run(self._open, loaded, Path(sources), Path(golden))))
+            result = _run(self._open, loaded, Path(sources), Path(golden), values)
+        return dict(msgspec.to_builtins(result))
 
     def close(self) -> None:
         """Give the device back."""
@@ -254,65 +260,25 @@ def _copy_atomically(source: Path, target: Path) -> None:
     temporary.replace(target)
 
 
-def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path) -> Any:
-    from ttgen_runtime.compare import compare
-    from ttgen_runtime.result import Result
+def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path, values: str | None) -> Any:
+    from ttgen_runtime.verdict import judge, load_golden, save_values
 
-    arrays = _load_golden(plan, golden)
+    arrays = load_golden(plan, golden)
     tensors: dict[str, Any] = {}
     try:
         before = {}
         for tensor in plan.tensors:
             host = _host_tensor(opened.ttnn, tensor, arrays)
-            before[tensor.name] = host
+            before[tensor.name] = _values(opened.ttnn, host)
             tensors[tensor.name] = _to_device(opened, tensor, host)
         seconds = _launch(opened, plan, sources, tensors)
         after = {name: _values(opened.ttnn, tensor.cpu()) for name, tensor in tensors.items()}
     finally:
         for device_tensor in tensors.values():
             device_tensor.deallocate()
-    outputs = tuple(
-        compare(t.name, after[t.name].reshape(t.shape), arrays[f"out_{t.name}"], plan.tolerance)
-        for t in plan.tensors
-        if t.role == "output"
-    )
-    problems = [f"{o.name}: {o.problem}" for o in outputs if not o.passed]
-    problems += [
-        f"{t.name}: the program has written to its input"
-        for t in plan.tensors
-        if t.role == "input" and not _same(_values(opened.ttnn, before[t.name]), after[t.name])
-    ]
-    return Result(
-        kernel=plan.kernel,
-        arch=plan.arch,
-        device=opened.device.name,
-        status="failed" if problems else "passed",
-        message="\n".join(problems),
-        cores=sum(work.count > 0 for work in plan.partition.cores),
-        seconds=seconds,
-        cycles=None,
-        outputs=outputs,
-    )
-
-
-def _load_golden(plan: Plan, path: Path) -> dict[str, Array]:
-    """The arrays of a golden file: ``in_<name>`` and ``out_<name>``, in the source's shapes."""
-    import numpy as np
-
-    prefixes = {"input": "in_", "output": "out_"}
-    try:
-        with np.load(path) as file:
-            arrays = {name: np.ascontiguousarray(file[name]) for name in file.files}
-    except (OSError, ValueError) as error:
-        raise DeviceError(f"{path}: not a golden file: {error}") from None
-    for tensor in plan.tensors:
-        name = prefixes[tensor.role] + tensor.name
-        if name not in arrays:
-            raise DeviceError(f"{path}: there is no array '{name}'")
-        if arrays[name].shape != tensor.shape:
-            shapes = f"{arrays[name].shape}, the plan says {tensor.shape}"
-            raise DeviceError(f"{path}: array '{name}' has the shape {shapes}")
-    return arrays
+    if values is not None:
+        save_values(plan, after, Path(values))
+    return judge(plan, opened.device.name, arrays, before, after, seconds)
 
 
 def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
@@ -345,13 +311,6 @@ def _values(ttnn: Any, host: Any) -> Array:
     if host.dtype == ttnn.bfloat16:  # which DLPack has, and numpy has not
         host = ttnn.to_dtype(host, ttnn.float32)
     return np.array(np.from_dlpack(host.to_numpy()))
-
-
-def _same(a: Array, b: Array) -> bool:
-    """Equal bit by bit, as far as values show it: NaN equals NaN."""
-    import numpy as np
-
-    return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
 
 
 def handlers(session: Session) -> dict[str, Callable[..., Any]]:

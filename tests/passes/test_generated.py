@@ -2,7 +2,7 @@
 
 Programs are trees of operations on tensors with random dimensions, products with random factors,
 reductions, and what may follow them. Each is written as TE source, lowered with random options,
-interpreted (:mod:`interpreter`) and compared with NumPy.
+interpreted without rounding and compared with NumPy.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interpreter import run
-from sources import plan_of
+from sources import plan_of, run
 
 from ttgen.errors import LoweringError
 

@@ -1,7 +1,7 @@
 """Whatever is accepted is lowered to what the source means (D3, P7, P8, P13, E2, E3).
 
-Plans are interpreted with NumPy (:mod:`interpreter`), and compared with NumPy's own result or with
-the golden, which is the source built for the CPU.
+Plans are interpreted without rounding (:func:`sources.run`), and compared with NumPy's own result
+or with the golden, which is the source built for the CPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from interpreter import run
 from sources import (
     ELEMENTWISE_FORMS,
     GEMM_FORMS,
@@ -26,6 +25,7 @@ from sources import (
     lower,
     plan_of,
     prim_func,
+    run,
     square,
 )
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import pytest
 import tvm
 import tvm_ffi
-from interpreter import run
 from sources import (
     GEMM_FORMS,
     buffers,
@@ -20,6 +19,7 @@ from sources import (
     lower,
     plan_of,
     prim_func,
+    run,
 )
 from tvm.ir import IRModule
 from tvm.script import tirx as T

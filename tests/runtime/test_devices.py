@@ -65,7 +65,7 @@ def test_auto_prefers_hardware_then_wolfpine_then_ttsim(
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("gpu", "unknown device 'gpu'; known: auto, hw, mock, wolfpine, ttsim:/path"),
+        ("gpu", "unknown device 'gpu'; known: auto, hw, mock, wolfpine, ttsim:/path, interp"),
         ("wolfpine:/x", "unknown device"),
         ("hw", "no card"),
         ("wolfpine", "pip install"),
