@@ -58,6 +58,21 @@ def k():
     return [A, B, row, column, te.compute((40, 70), tree, name="C")]
 """
 
+FORMATS_MIXED = """
+from tvm import te
+
+
+def k():
+    A = te.placeholder((64, 96), "float32", name="A")
+    B = te.placeholder((96, 64), "bfloat16", name="B")
+    S = te.placeholder((64, 64), "bfloat16", name="S")
+    R = te.placeholder((64, 64), "float32", name="R")
+    n = te.reduce_axis((0, 96), "n")
+    P = te.compute((64, 64), lambda i, j: te.sum(A[i, n] * B[n, j].astype("float32"), axis=n))
+    tree = lambda i, j: ((P[i, j] + R[j, i]) * (R[i, j] + S[i, j].astype("float32")))
+    return [A, B, R, S, te.compute((64, 64), lambda i, j: tree(i, j).astype("bfloat16"), name="C")]
+"""
+
 PLANS = {
     "everything else": plan_of(EVERYTHING_ELSE),
     "gemm": GEMM,
@@ -66,6 +81,9 @@ PLANS = {
         op: plan_of(elementwise(op, (2, 64, 96)), grid=(3, 1), partition="column_major")
         for op in ("add", "sub", "mul", "copy")
     },
+    "formats": plan_of(FORMATS_MIXED),
+    "bfp8": plan_of(elementwise("add", (64, 64)), layouts={"A": {"dtype": "bfp8_b"}}),
+    "int32": plan_of(elementwise("copy", (64, 64)).replace("bfloat16", "int32")),
     # Names that a host program or a kernel might use itself.
     "unlucky names": plan_of(gemm(64, 64, 96, names=("make", "create", "int"))),
     "more unlucky names": plan_of(gemm(64, 64, 96, names=("program", "register", "cores"))),
@@ -199,7 +217,7 @@ def test_host_programs_in_cpp_compile_against_the_stand_in(tmp_path: Path) -> No
     It shows that the text is C++ and calls what the stand-in declares, not that tt-metal agrees.
     """
     files = []
-    for name in ("add", "unlucky names", "more unlucky names"):
+    for name in ("add", "formats", "bfp8", "int32", "unlucky names", "more unlucky names"):
         files.append(tmp_path / f"{name}.cpp")
         files[-1].write_text(render(PLANS[name], TemplateSet())["host.cpp"])
     command = [*clang(), "-Wall", "-Werror", f"-I{STUB}", *map(str, files)]

@@ -1,8 +1,8 @@
 """Golden values: the source function itself, built for the CPU by TVM.
 
 The device computes in formats narrower than the CPU's. So that only the kernel is judged, inputs
-are rounded to the format that the device sees, and the function is evaluated with every bfloat16
-in it widened to float32: exact products, sums in float32, one rounding at the very end less.
+are rounded to the format that the device sees, and the function is evaluated with every narrower
+float in it widened to float32: exact products, sums in float32, one rounding at the very end less.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tvm.tirx import PrimFunc
 
 from ttgen.errors import SourceError
 from ttgen.files import write_bytes_atomically
+from ttgen.formats import FORMATS
 from ttgen.frontend.kernel import Kernel
 from ttgen.plan.model import Plan, Tensor
 
@@ -38,10 +39,31 @@ def _rounded_to(dtype: Any) -> Callable[[Array], Array]:
     return lambda values: values.astype(dtype).astype(np.float32)
 
 
+def _in_blocks(bits: int) -> Callable[[Array], Array]:
+    """Blocks of 16 along a row with one exponent, and magnitudes of ``bits`` bits."""
+
+    def rounded(values: Array) -> Array:
+        columns = values.shape[-1]
+        padded = np.zeros((*values.shape[:-1], -(-columns // 16) * 16), np.float32)
+        padded[..., :columns] = values
+        blocks = padded.reshape(*padded.shape[:-1], -1, 16)
+        _, exponent = np.frexp(np.abs(blocks).max(axis=-1, keepdims=True))
+        unit = np.ldexp(np.float32(1), exponent - bits)
+        limit = 2**bits - 1
+        whole = np.clip(np.rint(blocks / unit), -limit, limit) * unit
+        return np.ascontiguousarray(whole.reshape(padded.shape)[..., :columns], np.float32)
+
+    return rounded
+
+
 #: How float32 values look after a trip through a device format.
 QUANTIZE: dict[str, Callable[[Array], Array]] = {
     "bf16": _rounded_to(ml_dtypes.bfloat16),
+    "fp32": _rounded_to(np.float32),
+    "bfp8_b": _in_blocks(7),
 }
+#: Integers are drawn from all that 32 bits hold: a copy that drops some shows.
+_INT32 = np.iinfo(np.int32)
 
 
 @dataclass(frozen=True)
@@ -72,7 +94,14 @@ def golden(kernel: Kernel, plan: Plan) -> Golden:
 
 
 def _initial(tensor: Tensor, random: np.random.Generator) -> Array:
-    """Normally distributed values for an input; NaN for an output, so that gaps show."""
+    """Normally distributed values for an input; NaN for an output, so that gaps show.
+
+    Integers are distributed evenly, and an output starts from the smallest one.
+    """
+    if FORMATS[tensor.layout.dtype].kind == "integer":
+        if tensor.role == "output":
+            return np.full(tensor.shape, _INT32.min, dtype=np.int32)
+        return random.integers(_INT32.min, _INT32.max, tensor.shape, np.int32, endpoint=True)
     if tensor.role == "output":
         return np.full(tensor.shape, np.nan, dtype=np.float32)
     values = random.standard_normal(tensor.shape, dtype=np.float32)
@@ -116,6 +145,8 @@ def _serial(var: tvm.ir.Var, start: Any, extent: Any, body: tirx.Stmt) -> tirx.F
 
 
 def widened(func: PrimFunc) -> PrimFunc:
-    """``func`` with float32 in the place of every bfloat16: buffers, constants and casts alike."""
+    """``func`` with float32 for every narrower float: buffers, constants and casts alike."""
     document = tvm.ir.save_json(func)
-    return tvm.ir.load_json(document.replace('"dtype":"bfloat16"', '"dtype":"float32"'))
+    for narrow in ("bfloat16", "float16"):
+        document = document.replace(f'"dtype":"{narrow}"', '"dtype":"float32"')
+    return tvm.ir.load_json(document)

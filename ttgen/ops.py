@@ -92,6 +92,11 @@ _TABLE = (
     # Set-up of unpacker, math and packer; one *_startup per program, before its first operation.
     _op("matmul_startup", COMPUTE, in0=_CB, in1=_CB, out=_CB),
     _op("compute_startup", COMPUTE, in0=_CB, in1=_CB, out=_CB),
+    # Other formats than those that the units were last set up for: of what the unpackers and DST
+    # bring into the FPU's two sources, and of what the packer writes.
+    _op("reconfig_sources", COMPUTE, a=_CB, b=_CB),
+    _op("reconfig_source_a", COMPUTE, a=_CB),
+    _op("reconfig_pack", COMPUTE, out=_CB),
     _op("matmul_init", COMPUTE, in0=_CB, in1=_CB, transpose=_EXPR),
     *(_op(f"{name}_init", COMPUTE, in0=_CB, in1=_CB) for name in ("add", "sub", "mul")),
     *(

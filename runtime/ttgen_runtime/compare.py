@@ -23,10 +23,13 @@ def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> Ou
 
     Both PCC and the relative error ‖out − ref‖ / ‖ref‖ have to hold. PCC is left out (None) for a
     constant reference, where it is not defined. For a reference that is all zeros the relative
-    error is the root mean square of the output. Values that are not finite are a failure.
+    error is the root mean square of the output. Values that are not finite are a failure, and so
+    is any integer that differs.
     """
     if out.shape != reference.shape:
         return _refused(name, f"shape {out.shape}, but the golden has {reference.shape}")
+    if reference.dtype.kind in "iu":
+        return _compare_integers(name, out, reference)
     out64, ref64 = out.astype(np.float64).ravel(), reference.astype(np.float64).ravel()
     for values, what in ((ref64, "the golden"), (out64, "the output")):
         bad = np.flatnonzero(~np.isfinite(values))
@@ -45,6 +48,26 @@ def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> Ou
         max_abs_error=float(np.max(np.abs(out64 - ref64), initial=0.0)),
         not_finite=0,
         problem=_problem(correlation, error, tolerance),
+    )
+
+
+def _compare_integers(name: str, out: Array, reference: Array) -> OutputFigures:
+    """Integers are equal or they are wrong."""
+    wrong = np.argwhere(out != reference)
+    problem = None
+    if wrong.size:
+        where = tuple(int(i) for i in wrong[0])
+        problem = f"{len(wrong)} of {out.size} values differ, the first at {where}: "
+        problem += f"{out[where]} where {reference[where]} is expected"
+    out64, ref64 = out.astype(np.float64), reference.astype(np.float64)
+    return OutputFigures(
+        name=name,
+        passed=problem is None,
+        pcc=None,
+        relative_error=relative_error(out64.ravel(), ref64.ravel()),
+        max_abs_error=float(np.max(np.abs(out64 - ref64), initial=0.0)),
+        not_finite=0,
+        problem=problem,
     )
 
 

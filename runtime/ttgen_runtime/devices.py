@@ -50,7 +50,8 @@ class Device:
     it can be used), ``keeps`` names the beginnings of those TT_… variables of the user's that
     still mean something with it. ``runs`` is false for a device that only compiles. ``session`` is
     the module of its child process, which ``needs_sdk`` or not. A ``server`` is a process of its
-    own that has to live as long as the session. Limits are in seconds: for
+    own that has to live as long as the session. ``lacks_formats`` are formats of
+    :mod:`ttgen.formats` that a simulator does not model. Limits are in seconds: for
     opening, for any run with its compilation, and what a run may take more for each page of a
     tensor and each product of two tiles. ``after_failure`` is what to do when a program has died
     or hung on it.
@@ -65,6 +66,7 @@ class Device:
     keeps: tuple[str, ...] = ()
     server: bool = False
     simulated: bool = False
+    lacks_formats: frozenset[str] = frozenset()
     open_limit: float = 300.0
     run_limit: float = 120.0
     tile_limit: float = 0.001
@@ -172,6 +174,7 @@ DEVICES: dict[str, Device] = {
             keeps=(*_DEBUGGING, "TT_SIM_"),
             server=True,
             simulated=True,
+            lacks_formats=frozenset({"bfp8_b", "bfp4_b"}),  # as of release 2.2
             tile_limit=0.1,  # it takes about 0.02, on a machine that has nothing else to do
         ),
         Device(

@@ -18,7 +18,7 @@ from typing import Any
 from ttgen.errors import DeviceError
 from ttgen.formats import FORMATS, TILE_COLUMNS, TILE_ROWS
 from ttgen.ops import ProgramName
-from ttgen.plan.model import Compute, CoreRange, Plan, Program, Tensor
+from ttgen.plan.model import CoreRange, Plan, Program, Tensor
 
 #: The five ELFs of a program: the core that runs each, by program.
 ELFS: dict[ProgramName, tuple[str, ...]] = {
@@ -26,6 +26,9 @@ ELFS: dict[ProgramName, tuple[str, ...]] = {
     "compute": ("trisc0.elf", "trisc1.elf", "trisc2.elf"),
     "writer": ("brisc.elf",),
 }
+
+#: Modes that tt-metal wants: one for each circular buffer that any of its chips has.
+_UNPACK_MODES = 64
 
 
 def source_path(folder: Path, program: ProgramName) -> Path:
@@ -166,7 +169,7 @@ def _kernel(
         defines=[("TTGEN_SOURCE", _text_key(path))],
         runtime_args=_runtime_args(ttnn, plan, program),
         common_runtime_args=[tensor.buffer_address() for tensor in used],
-        config=_config(ttnn, name, plan.compute),
+        config=_config(ttnn, name, plan),
     )
 
 
@@ -182,14 +185,20 @@ def _runtime_args(ttnn: Any, plan: Plan, program: Program) -> Any:
     return args
 
 
-def _config(ttnn: Any, name: ProgramName, compute: Compute) -> Any:
+def _config(ttnn: Any, name: ProgramName, plan: Plan) -> Any:
     if name == "reader":
         return ttnn.ReaderConfigDescriptor()
     if name == "writer":
         return ttnn.WriterConfigDescriptor()
-    return ttnn.ComputeConfigDescriptor(
+    compute = plan.compute
+    config = ttnn.ComputeConfigDescriptor(
         math_fidelity=getattr(ttnn.MathFidelity, compute.fidelity),
         math_approx_mode=compute.math_approx,
         fp32_dest_acc_en=compute.fp32_dest_acc,
         dst_full_sync_en=compute.dst_full_sync,
     )
+    direct = {buffer.index for buffer in plan.circular_buffers if buffer.unpack_to_dst}
+    if direct:
+        modes = (ttnn.UnpackToDestMode.Default, ttnn.UnpackToDestMode.UnpackToDestFp32)
+        config.unpack_to_dest_mode = [modes[i in direct] for i in range(_UNPACK_MODES)]
+    return config

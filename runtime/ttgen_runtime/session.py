@@ -207,6 +207,12 @@ def _check(opened: _OpenDevice, plan: Plan, tensors: Mapping[str, Any]) -> None:
     """What plan and SDK must agree on; DeviceError where they do not."""
     if plan.arch != opened.arch:
         raise DeviceError(f"the plan is for {plan.arch}, the session for {opened.arch}")
+    unknown = {cb.dtype for cb in plan.circular_buffers} & opened.device.lacks_formats
+    if unknown:
+        raise DeviceError(
+            f"{opened.device.name} does not model the format {', '.join(sorted(unknown))}",
+            hint="run it on hardware, on ttsim, or on the plan interpreter: device interp",
+        )
     width, height = opened.grid
     for x, y in (work.core for work in plan.partition.cores):
         if x >= width or y >= height:

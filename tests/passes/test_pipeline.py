@@ -167,8 +167,8 @@ def test_every_pass_can_be_called_alone_on_what_its_predecessor_left() -> None:
 
 def test_an_error_keeps_its_place_through_tvm() -> None:
     step = InferTTLayout(arch="wormhole_b0").as_tvm_pass()
-    module = kernel_module(kernel(elementwise("copy", (64, 64)).replace("bfloat16", "float32")))
-    with pytest.raises(RuntimeError, match=r"LoweringError: kernels/k.py:4:.* dtype is fp32"):
+    module = kernel_module(kernel(elementwise("copy", (64, 64)).replace("bfloat16", "float16")))
+    with pytest.raises(RuntimeError, match=r"LoweringError: kernels/k.py:4:.* dtype is fp16"):
         step(module)
 
 

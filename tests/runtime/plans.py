@@ -142,6 +142,7 @@ def _plan(
 
 def _buffer(index: int, tensor: model.Tensor) -> model.CircularBuffer:
     return model.CircularBuffer(
+        unpack_to_dst=False,
         index=index,
         name=f"cb_{tensor.name}",
         tensor=tensor.name,

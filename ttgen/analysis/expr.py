@@ -220,16 +220,15 @@ def expression(value: prim.Expr, scope: Scope, at: Location) -> Expr:
         case prim.Div() if isinstance(value.b, prim.FloatImm) and float(value.b.value) != 0:
             factor = Const(1.0 / float(value.b.value))
             return binary("mul", expression(value.a, scope, at), factor, at)
-        case _ if type(value) in _BINARY:
+        case _ if type(value) in _BINARY and str(value.ty.dtype) in _FLOATS:
             a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
             return binary(_BINARY[type(value)], a, b, at)
         case _:
             known = ", ".join(sorted(_BINARY.values()))
-            raise LoweringError(
-                f"'{_shorten(value)}' is not supported",
-                at=at,
-                hint=f"operations that lower today: {known}, division by a number, float casts",
-            )
+            hint = f"operations that lower today: {known}, division by a number, float casts"
+            if str(value.ty.dtype) not in _FLOATS:
+                hint = "integers can be moved, but the FPU does not compute with them"
+            raise LoweringError(f"'{_shorten(value)}' is not supported", at=at, hint=hint)
 
 
 def _shorten(value: prim.Expr, limit: int = 60) -> str:

@@ -70,10 +70,10 @@ class GridToPersistentTT(TTPass):
         partition = attrs.require(func, attrs.PARTITION, self.name)
         coordinates = Coordinates(nest, partition["tile_order"])
         start, count = tirx.Var("start", "int32"), tirx.Var("count", "int32")
-        shared = (nest, blocks, coordinates, start, count)
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
+        shared = (nest, blocks, coordinates, start, count, formats)
         bodies: dict[ProgramName, Body] = {
-            "reader": ReaderEmitter(*shared, formats).body(),
+            "reader": ReaderEmitter(*shared).body(),
             "compute": ComputeEmitter(*shared).body(),
             "writer": WriterEmitter(*shared).body(),
         }

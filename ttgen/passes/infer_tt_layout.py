@@ -26,7 +26,7 @@ _SUPPORTED: dict[str, tuple[Any, ...]] = {
     "memory": ("DRAM",),
     "layout": ("interleaved",),
     "tile_shape": ([32, 32],),
-    "dtype": ("bf16",),
+    "dtype": ("bf16", "fp32", "bfp8_b", "int32"),
 }
 
 
@@ -152,7 +152,8 @@ def _check(layout: Mapping[str, Any], buffer: tvm.ir.Var, at: Location) -> None:
                 f"layout of {buffer.name}: {key} is {value}; supported: {wanted}", at=at
             )
     source = str(buffer.ty.dtype)
-    if "float" not in source and layout["dtype"] != BY_SOURCE_DTYPE[source].name:
+    is_integer = FORMATS[layout["dtype"]].kind == "integer"
+    if is_integer != (BY_SOURCE_DTYPE[source].kind == "integer"):
         raise LoweringError(
             f"layout of {buffer.name}: {layout['dtype']} cannot hold the values of {source}", at=at
         )

@@ -26,7 +26,8 @@ class TileMath:
 
     It becomes ``device`` on circular buffers, after ``init``, in a program that starts with
     ``startup``. ``operands`` counts the tensors, ``words`` the words that follow them. ``uninit``
-    ends what ``init`` has begun.
+    ends what ``init`` has begun. ``sources`` says which operand goes to source A of the FPU, and
+    which to source B, if any does; ``dst`` is the register itself.
     """
 
     name: str
@@ -36,26 +37,35 @@ class TileMath:
     words: int = 0
     startup: str = "compute_startup"
     uninit: str | None = None
+    sources: tuple[str, ...] = ("in0", "in1")
 
 
 def _binary(name: str) -> tuple[TileMath, ...]:
     return (
         TileMath(name, 2, f"{name}_tiles", f"{name}_init"),
         TileMath(f"{name}_bcast", 2, f"{name}_bcast_tiles", f"{name}_bcast_init", words=1),
-        TileMath(f"{name}_dst", 1, f"{name}_dst_tiles", f"{name}_dst_init"),
+        TileMath(f"{name}_dst", 1, f"{name}_dst_tiles", f"{name}_dst_init", sources=("dst", "in0")),
     )
 
 
 TILE_MATH: dict[str, TileMath] = {
     math.name: math
     for math in (
-        TileMath("matmul", 2, "matmul_tiles", "matmul_init", words=1, startup="matmul_startup"),
+        TileMath(
+            "matmul",
+            2,
+            "matmul_tiles",
+            "matmul_init",
+            words=1,
+            startup="matmul_startup",
+            sources=("in1", "in0"),
+        ),
         *_binary("add"),
         *_binary("sub"),
         *_binary("mul"),
-        TileMath("rsub_dst", 1, "rsub_dst_tiles", "rsub_dst_init"),
-        TileMath("copy", 1, "copy_tile", "copy_init"),
-        TileMath("transpose", 1, "transpose_tile", "transpose_init"),
+        TileMath("rsub_dst", 1, "rsub_dst_tiles", "rsub_dst_init", sources=("in0", "dst")),
+        TileMath("copy", 1, "copy_tile", "copy_init", sources=("in0",)),
+        TileMath("transpose", 1, "transpose_tile", "transpose_init", sources=("in0",)),
         TileMath("reduce", 2, "reduce_tile", "reduce_init", words=2, uninit="reduce_uninit"),
     )
 }

@@ -14,6 +14,7 @@ from tvm.tirx import PrimFunc
 
 from ttgen.analysis import analyse, reductions
 from ttgen.arch import architecture
+from ttgen.formats import working_format
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.tiling.emitter import tile_loops
@@ -27,9 +28,10 @@ class LowerTTTileIntrinsics(FuncPass):
     tiles reduced over; extents of batch dimensions are called like their loops. A tile of a tensor
     is the tensor and a page number.
 
-    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for sums where the chip
-    adds them up without fault (:attr:`ttgen.arch.Architecture.fp32_sums`): with bf16 in DST every
-    step of a sum is rounded, and the error grows with its length.
+    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for tensors of 32 bits, and
+    for sums where the chip adds them up without fault
+    (:attr:`ttgen.arch.Architecture.fp32_sums`): with bf16 in DST every step of a sum is rounded,
+    and the error grows with its length.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.LowerTTTileIntrinsics"
@@ -45,7 +47,10 @@ class LowerTTTileIntrinsics(FuncPass):
         loops = tile_loops(computation, {str(param.name) for param in func.params})
         lowered = PrimFunc([*func.params, *loops.symbols], loops.body, attrs=func.attrs)
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
-        by_default = arch.fp32_sums and any(True for _ in reductions(computation.value))
+        layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
+        working = working_format(layout["dtype"] for layout in layouts.values())
+        has_sums = any(True for _ in reductions(computation.value))
+        by_default = arch.fp32_sums if has_sums else working.is_wide
         fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
         return lowered.with_attrs(
             {

@@ -129,7 +129,11 @@ class Tensor(_Node, frozen=True):
 
 
 class CircularBuffer(_Node, frozen=True):
-    """A queue of tiles in L1 between two of a core's programs; ``index`` is Metalium's, 0 to 31."""
+    """A queue of tiles in L1 between two of a core's programs; ``index`` is Metalium's, 0 to 31.
+
+    ``unpack_to_dst``: its tiles go to DST directly, with all 32 bits of a value; the FPU's sources
+    hold 19 of them.
+    """
 
     index: Annotated[int, Meta(ge=0, le=31)]
     name: Identifier
@@ -138,6 +142,7 @@ class CircularBuffer(_Node, frozen=True):
     dtype: str
     page_bytes: Extent
     pages: Extent
+    unpack_to_dst: bool
 
 
 class L1Use(_Node, frozen=True):

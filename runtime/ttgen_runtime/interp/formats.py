@@ -131,9 +131,9 @@ def source(values: Array, name: str, *, wide: bool) -> Array:
 
 
 def from_dst(values: Array, name: str, *, wide: bool) -> Array:
-    """What a source register takes from DST, for an operation whose page has the format ``name``.
+    """What a source register that is set to the format ``name`` takes from DST.
 
-    It takes the shape that the page's own format has there: TF32 beside fp32, else bfloat16.
+    It takes the shape that the format has there: TF32 for fp32, else bfloat16.
     """
     lost = STORAGE[name].lost
     dropped = TF32_DROPPED if wide and lost == (BF16_DROPPED, TF32_DROPPED) else BF16_DROPPED

@@ -44,7 +44,7 @@ class Numerics(Protocol):
         """What a source register of the FPU gets from a page."""
 
     def from_dst(self, values: Array, dtype: str) -> Array:
-        """What a source register gets from DST, beside an operand of that format."""
+        """What a source register that is set to that format gets from DST."""
 
     def to_dst(self, values: Array) -> Array:
         """What a register of DST holds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,18 +21,32 @@ class SetUp:
     """What unpacker, math and packer are set to.
 
     ``ready_for`` is the operation and what it was set up with; ``mask`` the part of a tile that
-    the packer leaves over, during a reduction.
+    the packer leaves over, during a reduction. ``formats`` are those that the FPU's sources ``a``
+    and ``b`` and the packer (``out``) are set to.
     """
 
     has_started: bool = False
+    formats: dict[str, str] = field(default_factory=dict)
     ready_for: tuple[Any, ...] = ()
     mask: str | None = None
     masked_at: str = ""
 
-    def start(self) -> None:
+    def start(self, **formats: str) -> None:
         """The one start of a program."""
         check(not self.has_started, "the program is started twice")
         self.has_started = True
+        self.formats = formats
+
+    def reconfigure(self, **formats: str) -> None:
+        """Other formats for some of what the start has set up."""
+        check(self.has_started, "set up before the program's start")
+        self.formats |= formats
+
+    def require_format(self, unit: str, dtype: str) -> None:
+        """Misuse unless a source or the packer is set to ``dtype``."""
+        found = self.formats.get(unit)
+        what = "the packer" if unit == "out" else f"source {unit.upper()}"
+        check(found == dtype, f"{what} is set to {found}, not to {dtype}")
 
     def prepare(self, *what: Any) -> None:
         """Set up for an operation."""
@@ -71,6 +85,7 @@ def tile_regs_release(core: Core) -> None:
 def pack_tile(core: Core, dst: int, out: str, slot: int) -> None:
     """During a reduction the packer writes zeros beside the result."""
     buffer = core.buffers[out]
+    core.setup.require_format("out", buffer.plan.dtype)
     values = core.dst.packed(dst, buffer.plan.dtype)
     if core.setup.mask is not None:
         part = _REDUCED[core.setup.mask]
@@ -83,12 +98,29 @@ def pack_tile(core: Core, dst: int, out: str, slot: int) -> None:
 # Set-up ---------------------------------------------------------------------------------------
 
 
+def _dtype(core: Core, buffer: str) -> str:
+    return core.buffers[buffer].plan.dtype
+
+
 def matmul_startup(core: Core, in0: str, in1: str, out: str) -> None:
-    core.setup.start()
+    """The second factor of a product is in source A."""
+    compute_startup(core, in1, in0, out)
 
 
 def compute_startup(core: Core, in0: str, in1: str, out: str) -> None:
-    core.setup.start()
+    core.setup.start(a=_dtype(core, in0), b=_dtype(core, in1), out=_dtype(core, out))
+
+
+def reconfig_sources(core: Core, a: str, b: str) -> None:
+    core.setup.reconfigure(a=_dtype(core, a), b=_dtype(core, b))
+
+
+def reconfig_source_a(core: Core, a: str) -> None:
+    core.setup.reconfigure(a=_dtype(core, a))
+
+
+def reconfig_pack(core: Core, out: str) -> None:
+    core.setup.reconfigure(out=_dtype(core, out))
 
 
 def matmul_init(core: Core, in0: str, in1: str, transpose: int) -> None:
@@ -127,17 +159,20 @@ _REDUCED: dict[str, Any] = {
 _REDUCED_AXES: dict[str, Any] = {"REDUCE_COL": 0, "REDUCE_ROW": 1, "REDUCE_SCALAR": None}
 
 
-def _operand(core: Core, buffer: str, tile: int) -> Array:
-    """What a source register gets of a page; Misuse where the FPU cannot compute with it."""
-    dtype = core.buffers[buffer].plan.dtype
+def _operand(core: Core, source: str, buffer: str, tile: int) -> Array:
+    """What source ``a`` or ``b`` gets of a page; Misuse where the FPU cannot compute with it."""
+    dtype = _dtype(core, buffer)
+    core.setup.require_format(source, dtype)
     check(STORAGE[dtype].is_float, f"the FPU does not compute with {dtype}")
     return core.numerics.source(core.buffers[buffer].read(tile), dtype)
 
 
 def _moved(core: Core, buffer: str, tile: int) -> Array:
     """A page on its way through to DST."""
-    dtype = core.buffers[buffer].plan.dtype
-    return core.numerics.source(core.buffers[buffer].read(tile), dtype)
+    plan = core.buffers[buffer].plan
+    core.setup.require_format("a", plan.dtype)
+    values = core.buffers[buffer].read(tile)
+    return values if plan.unpack_to_dst else core.numerics.source(values, plan.dtype)
 
 
 def _set(core: Core, dst: int, values: Array) -> None:
@@ -148,7 +183,7 @@ def matmul_tiles(core: Core, in0: str, in1: str, tile0: int, tile1: int, dst: in
     """Adds to DST; whether the second factor is transposed is a matter of the set-up."""
     transpose = core.setup.ready_for[-1] if core.setup.ready_for else 0
     core.setup.require("matmul", in0, in1, transpose)
-    left, right = _operand(core, in0, tile0), _operand(core, in1, tile1)
+    left, right = _operand(core, "b", in0, tile0), _operand(core, "a", in1, tile1)
     total = core.dst.register(dst)
     start = np.zeros((32, 32), np.float32) if total is None else total
     product = core.numerics.matmul(start, left, right.T if transpose else right)
@@ -170,7 +205,7 @@ def reduce_tile(
 ) -> None:
     """Reduces into what is in DST; a register that nothing has written yields to any value."""
     core.setup.require("reduce", in0, in1, pool, dim)
-    tile, scales = _operand(core, in0, tile0), _operand(core, in1, tile1)
+    tile, scales = _operand(core, "a", in0, tile0), _operand(core, "b", in1, tile1)
     scale = float(scales[0, 0])
     check(bool((scales[0] == scales[0, 0]).all()), "the scaling tile is no constant")
     held = core.dst.register(dst)
@@ -199,9 +234,9 @@ def _maximum(
     return np.asarray(largest if before is None else np.maximum(before, largest))
 
 
-def _from_dst(core: Core, values: Array, buffer: str) -> Array:
-    """What a source register takes from DST beside an operand from ``buffer``."""
-    return core.numerics.from_dst(values, core.buffers[buffer].plan.dtype)
+def _from_dst(core: Core, source: str, values: Array) -> Array:
+    """What source ``a`` or ``b`` takes from DST: no more than the format that it is set to has."""
+    return core.numerics.from_dst(values, core.setup.formats[source])
 
 
 # Arithmetic of two operands: the first is in source register A, the second in B ----------------
@@ -225,7 +260,7 @@ def _of_tiles(name: str) -> Callable[..., None]:
     def operation(core: Core, in0: str, in1: str, tile0: int, tile1: int, dst: int) -> None:
         core.setup.require(name, in0, in1)
         _into_fresh(core, name, dst)
-        a, b = _operand(core, in0, tile0), _operand(core, in1, tile1)
+        a, b = _operand(core, "a", in0, tile0), _operand(core, "b", in1, tile1)
         _set(core, dst, _BINARY[name](core, a, b))
 
     return operation
@@ -237,7 +272,7 @@ def _of_part(name: str) -> Callable[..., None]:
     ) -> None:
         core.setup.require(f"{name}_bcast", in0, in1, dim)
         _into_fresh(core, name, dst)
-        a, b = _operand(core, in0, tile0), _operand(core, in1, tile1)
+        a, b = _operand(core, "a", in0, tile0), _operand(core, "b", in1, tile1)
         part = np.broadcast_to(b[_BROADCAST[dim]], a.shape)
         _set(core, dst, _BINARY[name](core, a, part))
 
@@ -249,8 +284,9 @@ def _of_dst(name: str) -> Callable[..., None]:
 
     def operation(core: Core, in0: str, tile0: int, dst: int) -> None:
         core.setup.require(f"{name}_dst", in0)
-        held = _from_dst(core, core.dst.written(dst), in0)
-        tile = _operand(core, in0, tile0)
+        ours, its = ("a", "b") if dst_first else ("b", "a")
+        held = _from_dst(core, ours, core.dst.written(dst))
+        tile = _operand(core, its, in0, tile0)
         a, b = (held, tile) if dst_first else (tile, held)
         _set(core, dst, _BINARY[arithmetic](core, a, b))
 
@@ -286,6 +322,9 @@ OPERATIONS: dict[str, Callable[..., None]] = {
         pack_tile,
         matmul_startup,
         compute_startup,
+        reconfig_sources,
+        reconfig_source_a,
+        reconfig_pack,
         matmul_init,
         matmul_tiles,
         copy_init,

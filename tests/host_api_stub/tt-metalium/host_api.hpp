@@ -13,6 +13,7 @@ enum class DataFormat : uint8_t { Float16, Float16_b, Float32, Bfp8_b, Bfp4_b, I
 
 namespace tt_metal {
 enum class MathFidelity : uint8_t { LoFi, HiFi2, HiFi3, HiFi4 };
+enum class UnpackToDestMode : uint8_t { UnpackToDestFp32, Default };
 enum class BufferType : uint8_t { DRAM, L1 };
 using KernelHandle = uint32_t;
 using CBHandle = uintptr_t;
@@ -59,6 +60,7 @@ struct ComputeConfig {
     MathFidelity math_fidelity = MathFidelity::HiFi4;
     bool fp32_dest_acc_en = false;
     bool dst_full_sync_en = false;
+    std::vector<UnpackToDestMode> unpack_to_dest_mode;
     bool bfp8_pack_precise = false;
     bool math_approx_mode = false;
     std::vector<uint32_t> compile_args;

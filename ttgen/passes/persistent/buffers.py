@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 from tvm.tirx import PrimFunc
 
 from ttgen.arch import architecture
 from ttgen.errors import LoweringError
-from ttgen.formats import FORMATS
+from ttgen.formats import FORMATS, working_format
 from ttgen.passes import attrs
 from ttgen.passes.persistent.blocks import Blocks
 from ttgen.passes.persistent.stages import Nest, Operand
@@ -23,7 +24,9 @@ def circular_buffers(func: PrimFunc, nest: Nest, blocks: Blocks) -> list[dict[st
     LoweringError naming them where they do not fit into L1.
     """
     layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
-    output = layouts[nest.output.tensor.name]
+    output = layouts[nest.output.name]
+    working = working_format(layout["dtype"] for layout in layouts.values())
+    between = {"dtype": working.name, "page_bytes": working.tile_bytes}
     found: dict[str, dict[str, Any]] = {}
     for stage in nest.stages:
         for operand in (o for step in stage.steps for o in step.operands):
@@ -32,15 +35,30 @@ def circular_buffers(func: PrimFunc, nest: Nest, blocks: Blocks) -> list[dict[st
                 found[operand.buffer] = _buffer(operand, "input", layouts[operand.name], pages)
             elif operand.kind == "constant":
                 pages = len(nest.const_tiles[operand.buffer])
-                found[operand.buffer] = _buffer(operand, "intermediate", output, pages)
+                found[operand.buffer] = _buffer(operand, "intermediate", between, pages)
         if stage.target.kind == "temporary":
             pages = blocks.made_by(stage)
-            found[stage.target.buffer] = _buffer(stage.target, "intermediate", output, pages)
+            found[stage.target.buffer] = _buffer(stage.target, "intermediate", between, pages)
     pages = blocks.output * blocks.buffering
     found[nest.output.buffer] = _buffer(nest.output, "output", output, pages)
-    buffers = list(found.values())
+    config = attrs.require(func, attrs.COMPUTE_CONFIG, _ASKED_BY)
+    buffers = [
+        {**buffer, "unpack_to_dst": bool(config["fp32_dest_acc"]) and _is_only_copied(buffer, nest)}
+        for buffer in found.values()
+    ]
     _check_l1(func, buffers)
     return buffers
+
+
+def _is_only_copied(buffer: Mapping[str, Any], nest: Nest) -> bool:
+    """Whether values of 32 bits go to DST as they are: then they need not lose any on the way."""
+    uses = {
+        step.math.name
+        for stage in nest.stages
+        for step in stage.steps
+        if buffer["name"] in {operand.buffer for operand in step.operands}
+    }
+    return uses == {"copy"} and FORMATS[buffer["dtype"]].is_wide
 
 
 def _buffer(operand: Operand, role: str, layout: dict[str, Any], pages: int) -> dict[str, Any]:
@@ -69,6 +87,8 @@ def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
 
 def fill_word(value: float, dtype: str) -> int:
     """32 bits of a page that holds ``value`` everywhere, in the format ``dtype``."""
+    if FORMATS[dtype].kind == "integer":
+        return int(value) & 0xFFFFFFFF
     (bits,) = struct.unpack("<I", struct.pack("<f", value))
     if FORMATS[dtype].name == "bf16":
         rounded = (int(bits) + 0x7FFF + ((int(bits) >> 16) & 1)) >> 16

@@ -11,6 +11,7 @@ import tvm
 from tvm import tirx
 from tvm.ir import prim
 
+from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS
 from ttgen.passes.persistent.ir import Body, slots, substitute
 from ttgen.passes.persistent.program import ProgramEmitter
@@ -117,6 +118,7 @@ class ComputeEmitter(ProgramEmitter):
             self.op("tile_regs_commit"),
             *self._pops(operands, size),
             self.op("cb_reserve_back", stage.target.buffer, size),
+            *self._packer(stage),
             self.op("tile_regs_wait"),
             slots(tiles, lambda slot: [self.op("pack_tile", slot, stage.target.buffer, slot)]),
             self.op("tile_regs_release"),
@@ -150,6 +152,7 @@ class ComputeEmitter(ProgramEmitter):
         return [
             *self._waits(operands, size),
             self.op("cb_reserve_back", stage.target.buffer, size),
+            *self._packer(stage),
             slots(tiles, one),
             self.op("cb_push_back", stage.target.buffer, size),
             *self._pops(operands, size),
@@ -184,7 +187,37 @@ class ComputeEmitter(ProgramEmitter):
         return self.blocks.made_by(self.nest.maker(temporary))
 
     def _set_up(self, step: Step, stage: Stage) -> Body:
-        return self._init(step, stage) if self._has_several else []
+        if not self._has_several:
+            return []
+        return [*self._reconfigured(step), *self._init(step, stage)]
+
+    def _reconfigured(self, step: Step) -> Body:
+        """Tell unpackers and FPU the formats of what ``step`` reads, where steps differ in them.
+
+        What comes from DST has no format of its own: it loses the bits that the format which its
+        source is set to has not, so that is set to the widest there is.
+        """
+        if len({self.formats[operand.buffer] for operand in self._operands}) == 1:
+            return []
+        available = {**step.arguments(), "dst": self._widest}
+        sources = [available[name] for name in step.math.sources]
+        return [self.op("reconfig_sources" if len(sources) == 2 else "reconfig_source_a", *sources)]
+
+    def _packer(self, stage: Stage) -> Body:
+        """Tell the packer the format of this stage's results, where stages differ in it."""
+        targets = {self.formats[stage.target.buffer] for stage in self.nest.stages}
+        return [self.op("reconfig_pack", stage.target.buffer)] if len(targets) > 1 else []
+
+    @cached_property
+    def _operands(self) -> list[Operand]:
+        """Everything that is unpacked."""
+        return [o for stage in self.nest.stages for step in stage.steps for o in step.operands]
+
+    @cached_property
+    def _widest(self) -> str:
+        """A circular buffer of the widest format that is unpacked."""
+        widest = max(self._operands, key=lambda o: FORMATS[self.formats[o.buffer]].tile_bytes)
+        return widest.buffer
 
     def _init(self, step: Step, stage: Stage) -> Body:
         available = {**step.arguments(), "out": stage.target.buffer}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,17 @@ from ttgen.passes.persistent.stages import Nest
 
 @dataclass(frozen=True)
 class ProgramEmitter:
-    """A nest that becomes a program; ``start`` and ``count`` are its core's output tiles."""
+    """A nest that becomes a program; ``start`` and ``count`` are its core's output tiles.
+
+    ``formats`` are those of the circular buffers, by name.
+    """
 
     nest: Nest
     blocks: Blocks
     coordinates: Coordinates
     start: tvm.ir.Var
     count: tvm.ir.Var
+    formats: Mapping[str, str]
 
     def op(self, name: str, *args: Any) -> tirx.Stmt:
         """A device operation, standing where the kernel's store does."""

@@ -25,9 +25,7 @@ _Here: TypeAlias = Callable[[Any], _Values]
 
 @dataclass(frozen=True)
 class ReaderEmitter(ProgramEmitter):
-    """Builds the reader's body. ``formats`` are those of the circular buffers, by name."""
-
-    formats: Mapping[str, str]
+    """Builds the reader's body."""
 
     def body(self) -> Body:
         """Constant tiles once; then, for each block of output tiles, what its stages read."""
