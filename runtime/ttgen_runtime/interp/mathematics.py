@@ -160,11 +160,16 @@ _REDUCED_AXES: dict[str, Any] = {"REDUCE_COL": 0, "REDUCE_ROW": 1, "REDUCE_SCALA
 
 
 def _operand(core: Core, source: str, buffer: str, tile: int) -> Array:
-    """What source ``a`` or ``b`` gets of a page; Misuse where the FPU cannot compute with it."""
+    """What source ``a`` or ``b`` gets of a page; Misuse where the FPU cannot compute with it.
+
+    The FPU reads both sources in the shape of A's format (tt-isa-documentation, SrcA's style): TF32
+    in B beside bf16 in A counts as bf16.
+    """
     dtype = _dtype(core, buffer)
     core.setup.require_format(source, dtype)
     check(STORAGE[dtype].is_float, f"the FPU does not compute with {dtype}")
-    return core.numerics.source(core.buffers[buffer].read(tile), dtype)
+    values = core.numerics.source(core.buffers[buffer].read(tile), dtype)
+    return core.numerics.from_dst(values, core.setup.formats["a"]) if source == "b" else values
 
 
 def _moved(core: Core, buffer: str, tile: int) -> Array:
