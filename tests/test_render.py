@@ -84,6 +84,15 @@ PLANS = {
     "formats": plan_of(FORMATS_MIXED),
     "bfp8": plan_of(elementwise("add", (64, 64)), layouts={"A": {"dtype": "bfp8_b"}}),
     "int32": plan_of(elementwise("copy", (64, 64)).replace("bfloat16", "int32")),
+    "sharded": plan_of(
+        gemm(64, 96, 64),
+        partition_mode="local_shard",
+        layouts={
+            "A": {"nd_shard": {"grid": [2, 1], "order": "column_major"}},
+            "B": {"memory": "L1"},
+            "C": {"nd_shard": {"grid": [2, 3], "cores": [[1, 2, 3, 2]]}},
+        },
+    ),
     # Names that a host program or a kernel might use itself.
     "unlucky names": plan_of(gemm(64, 64, 96, names=("make", "create", "int"))),
     "more unlucky names": plan_of(gemm(64, 64, 96, names=("program", "register", "cores"))),
@@ -217,7 +226,15 @@ def test_host_programs_in_cpp_compile_against_the_stand_in(tmp_path: Path) -> No
     It shows that the text is C++ and calls what the stand-in declares, not that tt-metal agrees.
     """
     files = []
-    for name in ("add", "formats", "bfp8", "int32", "unlucky names", "more unlucky names"):
+    for name in (
+        "add",
+        "formats",
+        "bfp8",
+        "int32",
+        "sharded",
+        "unlucky names",
+        "more unlucky names",
+    ):
         files.append(tmp_path / f"{name}.cpp")
         files[-1].write_text(render(PLANS[name], TemplateSet())["host.cpp"])
     command = [*clang(), "-Wall", "-Werror", f"-I{STUB}", *map(str, files)]

@@ -24,6 +24,7 @@ from ttgen.files import write_atomically
 from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS, Kind
 from ttgen.plan.model import BinaryOp, Expr, For, Let, Op, Plan, Program, Statement
+from ttgen.plan.shards import sharding
 
 #: The files of a kernel, and the template that each comes from.
 OUTPUTS = ("reader.cpp", "compute.cpp", "writer.cpp", "host.py", "host.cpp")
@@ -92,7 +93,7 @@ def _environment(folders: tuple[Path, ...]) -> jinja2.Environment:
         auto_reload=True,
     )
     environment.filters.update(
-        cpp=cpp_expression, cpp_string=json.dumps, factor=cpp_factor, py=repr
+        cpp=cpp_expression, cpp_string=json.dumps, factor=cpp_factor, py=repr, sharding=sharding
     )
     environment.tests.update(
         loop=lambda statement: isinstance(statement, For),

@@ -18,12 +18,25 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ttgen.arch import ARCHITECTURES, REFUSED
 from ttgen.errors import Location, SpecError
-from ttgen.plan.model import Extent, Identifier, Tolerance
+from ttgen.layouts import REFUSED as REFUSED_KEYS
+from ttgen.plan.model import Extent, Identifier, PartitionMode, Tolerance
 from ttgen.textpos import PathItem, locate, parse_msgspec_path
 
+#: x, y, width, height of cores.
+Rectangle: TypeAlias = tuple[Annotated[int, Meta(ge=0)], Annotated[int, Meta(ge=0)], Extent, Extent]
 Fidelity: TypeAlias = Literal["LoFi", "HiFi2", "HiFi3", "HiFi4"]
 _DEFAULT_TOLERANCE = {"pcc": 0.999, "relative_error": 0.02}
 _VARIANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+]*")
+
+
+class NdShardSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a sharded tensor is cut; see :mod:`ttgen.layouts`."""
+
+    axes: tuple[str, ...] | UnsetType = UNSET
+    grid: tuple[Extent, ...] | UnsetType = UNSET
+    shard_shape: tuple[Extent, ...] | UnsetType = UNSET
+    order: Literal["row_major", "column_major"] | UnsetType = UNSET
+    cores: tuple[Rectangle, ...] | UnsetType = UNSET
 
 
 class LayoutSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -33,6 +46,7 @@ class LayoutSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     layout: Literal["interleaved", "sharded"] | UnsetType = UNSET
     tile_shape: tuple[Extent, Extent] | UnsetType = UNSET
     dtype: str | UnsetType = UNSET
+    nd_shard: NdShardSpec | UnsetType = UNSET
 
 
 class ToleranceSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,7 +59,8 @@ class ToleranceSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a variant may set. A variant's value replaces the spec's; mappings are merged.
 
-    ``grid`` is (columns, rows) of cores; ``block_tiles`` tiles per barrier and ``buffering``
+    ``grid`` is (columns, rows) of cores, ``core_ranges`` are rectangles of them: [x, y, width,
+    height]; ``block_tiles`` tiles per barrier and ``buffering``
     blocks per circular buffer; ``templates`` folders, relative to the spec.
     """
 
@@ -53,7 +68,9 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     arch: tuple[str, ...] | UnsetType = UNSET
     parameters: dict[Identifier, int] | UnsetType = UNSET
     grid: tuple[Extent, Extent] | UnsetType = UNSET
+    core_ranges: tuple[Rectangle, ...] | UnsetType = UNSET
     partition: str | UnsetType = UNSET
+    partition_mode: PartitionMode | UnsetType = UNSET
     layouts: dict[Identifier, LayoutSpec] | UnsetType = UNSET
     fidelity: Fidelity | UnsetType = UNSET
     fp32_dest_acc: bool | UnsetType = UNSET
@@ -68,7 +85,9 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
 #: Options that go to the passes, under the same names.
 _PASS_OPTIONS = (
     "grid",
+    "core_ranges",
     "partition",
+    "partition_mode",
     "layouts",
     "fidelity",
     "fp32_dest_acc",
@@ -253,6 +272,8 @@ class _Parser:
             where = ".".join(str(item) for item in below)
             return self._error([*path, *below], f"{where}: {problem}", _choices(below))
         key = unknown[1]
+        if key in REFUSED_KEYS:
+            return self._error([*path, *_path_to_key(value, key)], f"'{key}': {REFUSED_KEYS[key]}")
         known = _known_keys(below)
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
@@ -266,12 +287,14 @@ def _known_keys(below: Sequence[PathItem]) -> list[str]:
     """The keys that the mapping at ``below`` in an options mapping may have."""
     inner: dict[PathItem, type[Struct]] = {"layouts": LayoutSpec, "tolerance": ToleranceSpec}
     struct = inner.get(below[0], Options) if below else Options
+    struct = NdShardSpec if "nd_shard" in below else struct
     return [*struct.__struct_fields__, *(["variants"] if struct is Options else [])]
 
 
 def _choices(below: Sequence[PathItem]) -> str | None:
     """The values that the option at ``below`` may have, if it is one of a list."""
-    hints = get_type_hints(LayoutSpec if below and below[0] == "layouts" else Options)
+    struct: type[Struct] = LayoutSpec if below and below[0] == "layouts" else Options
+    hints = get_type_hints(NdShardSpec if "nd_shard" in below else struct)
     for alternative in get_args(hints.get(str(below[-1]))) if below else ():
         if get_origin(alternative) is Literal:
             return f"one of: {', '.join(get_args(alternative))}"

@@ -18,7 +18,8 @@ from typing import Any
 from ttgen.errors import DeviceError
 from ttgen.formats import FORMATS, TILE_COLUMNS, TILE_ROWS
 from ttgen.ops import ProgramName
-from ttgen.plan.model import CoreRange, Plan, Program, Tensor
+from ttgen.plan.model import CoreRange, NdShard, Plan, Program, Tensor
+from ttgen.plan.shards import sharding
 
 #: The five ELFs of a program: the core that runs each, by program.
 ELFS: dict[ProgramName, tuple[str, ...]] = {
@@ -139,12 +140,22 @@ def memory_config(ttnn: Any, tensor: Tensor) -> Any:
     layout = tensor.layout
     if tuple(layout.tile_shape) != (TILE_ROWS, TILE_COLUMNS):
         raise DeviceError(f"tensor '{tensor.name}': tiles of {layout.tile_shape} cannot be run yet")
-    supported = {("DRAM", "interleaved"): ttnn.DRAM_MEMORY_CONFIG}
-    config = supported.get((layout.memory, layout.layout))
-    if config is None:
-        what = f"{layout.memory} {layout.layout}"
-        raise DeviceError(f"tensor '{tensor.name}': {what} tensors cannot be run yet")
-    return config
+    if layout.nd_shard is not None:
+        return _sharded(ttnn, layout.nd_shard, getattr(ttnn.BufferType, layout.memory))
+    interleaved = {"DRAM": ttnn.DRAM_MEMORY_CONFIG, "L1": ttnn.L1_MEMORY_CONFIG}
+    return interleaved[layout.memory]
+
+
+#: Orders of shards as ttnn calls them.
+ORIENTATIONS = {"row_major": "ROW_MAJOR", "column_major": "COL_MAJOR"}
+
+
+def _sharded(ttnn: Any, shard: NdShard, memory: Any) -> Any:
+    kind = getattr(ttnn.TensorMemoryLayout, f"{sharding(shard.grid).upper()}_SHARDED")
+    orientation = getattr(ttnn.ShardOrientation, ORIENTATIONS[shard.order])
+    cores = core_range_set(ttnn, shard.cores)
+    spec = ttnn.ShardSpec(cores, list(shard.shard_shape), orientation)
+    return ttnn.MemoryConfig(kind, memory, spec)
 
 
 def _kernel(

@@ -99,7 +99,11 @@ def test_unknown_options_are_errors() -> None:
     [
         ("arch", "blackhole"),
         ("grid", (2, 1)),
+        ("core_ranges", [[1, 1, 2, 1]]),
         ("partition", "column_major"),
+        ("partition", "block"),
+        ("partition", "z_order"),
+        ("layouts", {"A": {"memory": "L1"}}),
         ("fidelity", "LoFi"),
         ("fp32_dest_acc", True),
         ("math_approx", True),
@@ -117,9 +121,9 @@ def test_every_option_changes_the_plan(option: str, value: Any) -> None:
 
 
 def test_every_option_is_tested() -> None:
-    """``layouts`` changes nothing yet: it may only say what is so; see the refusals."""
+    """``partition_mode`` needs a sharded output: its tests are those of the layouts."""
     parametrised = {args[0] for args in test_every_option_changes_the_plan.pytestmark[0].args[1]}
-    assert set(pipeline_options()) == parametrised | {"layouts"}
+    assert set(pipeline_options()) == parametrised | {"partition_mode"}
 
 
 def test_layouts_may_say_what_is_so() -> None:
@@ -486,6 +490,7 @@ def test_attributes_that_the_passes_leave() -> None:
         "mode": "global",
         "tile_order": "row_major",
         "tiles": [2, 3],
+        "block": None,
         "len_k": 5,
     }
     assert read(attrs.WORK_PARTITION) == [[0, 0, 0, 2], [1, 0, 2, 2], [0, 1, 4, 1], [1, 1, 5, 1]]
@@ -499,6 +504,7 @@ def test_attributes_that_the_passes_leave() -> None:
         "device_shape": [160, 96],
         "padded_shape": [160, 96],
         "page_bytes": 2048,
+        "l1_bytes": 0,
     }
 
 

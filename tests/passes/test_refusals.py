@@ -475,12 +475,11 @@ LAYOUTS = {
         annotated('{"tt.buffer.A": {"memroy": "DRAM"}}'), "unknown key 'memroy'.*'memory'"
     ),
     "halo": Case(
-        annotated('{"tt.buffer.A": {"halo": [1, 1]}}'), "unknown key 'halo'.*known: memory"
+        annotated('{"tt.buffer.A": {"halo": [1, 1]}}'), "layout of A: 'halo': .*not supported"
     ),
-    "L1": Case(annotated('{"tt.buffer.A": {"memory": "L1"}}'), "memory is L1; supported: DRAM"),
     "sharded": Case(
         annotated('{"tt.user_layout": {"C": {"layout": "sharded"}}}'),
-        "layout of C: layout is sharded; supported: interleaved",
+        "layout of C: a sharded layout needs nd_shard\n.*grid",
     ),
     "tile shape": Case(
         annotated('{"tt.buffer.A": {"tile_shape": [16, 32]}}'), r"tile_shape is \[16, 32\]"
@@ -502,7 +501,7 @@ LAYOUTS = {
         annotated('{"tt.user_layuot": {}}'), "unknown attribute 'tt.user_layuot'.*tt.user_layout"
     ),
     "an attribute of the passes": Case(
-        annotated('{"tt.core_grid": [2, 2]}'), "'tt.core_grid' is set by the passes.*`grid`"
+        annotated('{"tt.partition": {}}'), "'tt.partition' is set by the passes.*`partition`"
     ),
 }
 

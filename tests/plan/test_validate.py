@@ -221,7 +221,11 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "circular_buffers.0.dtype",
         "tensor 'A' is bf16",
     ),
-    "L1 use": (put("l1", "used_bytes", value=1), "l1.used_bytes", "circular buffers take .* bytes"),
+    "L1 use": (
+        put("l1", "used_bytes", value=1),
+        "l1.used_bytes",
+        "circular buffers and the tensors in L1 take .* bytes",
+    ),
     "L1 full": (
         put("l1", "limit_bytes", value=1000),
         "l1",

@@ -41,12 +41,12 @@ REGISTRY: dict[str, str] = {
     CORE_GRID: "logical grid of cores: columns, rows",
     CORE_RANGES: "rectangles of cores: x, y, width, height",
     LAYOUT_DESC: "per tensor: canonical layout with shape, padded shape and page size",
-    PARTITION: "mode, tile_order, tiles (rows, columns), len_k",
+    PARTITION: "mode, tile_order, tiles (rows, columns), block (rows, columns of tiles), len_k",
     PROGRAM: "which of a core's programs the function is: reader, compute or writer",
     ROLES: "per tensor: input or output",
     SOURCE: "where the kernel stands: path, line, column",
     USER_LAYOUT: "layouts that the spec asks for, per tensor",
-    WORK_PARTITION: "per core: x, y, first output tile, number of output tiles",
+    WORK_PARTITION: "per core: x, y, first output tile, number of output tiles; in a source: items",
 }
 
 _NEEDED_FROM = {
@@ -62,12 +62,10 @@ _NEEDED_FROM = {
 
 
 #: What a kernel may set itself, apart from ``tt.buffer.<name>``, and how to ask for the rest.
-_IN_SOURCE = (USER_LAYOUT,)
+_IN_SOURCE = (USER_LAYOUT, CORE_GRID, CORE_RANGES, WORK_PARTITION)
 _ASK_BY = {
     ARCH: "`arch`",
-    CORE_GRID: "`grid`",
-    PARTITION: "`partition`",
-    WORK_PARTITION: "`grid` and `partition`",
+    PARTITION: "`partition`, `partition_mode`",
     COMPUTE_CONFIG: "`fidelity`, `fp32_dest_acc`, `math_approx`, `dst_full_sync`",
     LAYOUT_DESC: "`layouts`",
 }

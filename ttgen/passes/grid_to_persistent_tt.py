@@ -13,6 +13,7 @@ The parts are in :mod:`ttgen.passes.persistent`: ``stages`` takes the lowered fu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,8 +69,9 @@ class GridToPersistentTT(TTPass):
         blocks = self._blocks(func, nest)
         buffers = circular_buffers(func, nest, blocks)
         partition = attrs.require(func, attrs.PARTITION, self.name)
-        coordinates = Coordinates(nest, partition["tile_order"])
         start, count = tirx.Var("start", "int32"), tirx.Var("count", "int32")
+        coordinates = Coordinates(nest, partition, start)
+        own = coordinates.constants
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
         shared = (nest, blocks, coordinates, start, count, formats)
         bodies: dict[ProgramName, Body] = {
@@ -78,7 +80,9 @@ class GridToPersistentTT(TTPass):
             "writer": WriterEmitter(*shared).body(),
         }
         return {
-            program: _program(func, program, bodies[program], [start, count], buffers)
+            program: _program(
+                func, program, bodies[program], [start, count, *coordinates.shard], buffers, own
+            )
             for program in PROGRAM_NAMES
         }
 
@@ -104,15 +108,21 @@ def _program(
     body: Body,
     arguments: list[tvm.ir.Var],
     buffers: list[dict[str, Any]],
+    own: Mapping[tvm.ir.Var, int],
 ) -> PrimFunc:
-    """A program as a function of the tensors, runtime arguments and constants that it uses."""
+    """A program as a function of the tensors, runtime arguments and constants that it uses.
+
+    ``own`` are constants that the lowered function does not have.
+    """
     stmt = sequence(body)
     used = variables(stmt)
     constants = attrs.require(func, attrs.CONSTANTS, GridToPersistentTT.name)
+    constants |= {var.name: value for var, value in own.items()}
     params = [param for param in func.params if param in used]
     tensors = [param for param in params if isinstance(param.ty, tirx.BufferType)]
     runtime = [var for var in arguments if var in used]
     symbols = [param for param in params if not isinstance(param.ty, tirx.BufferType)]
+    symbols += list(own) if any(var in used for var in own) else []
     # Functions of one module share no variables, or the printed module does not parse to itself.
     result = s_tir.renew_defs(PrimFunc([*tensors, *runtime, *symbols], stmt, attrs=func.attrs))
     return result.with_attrs(

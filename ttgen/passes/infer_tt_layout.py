@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, ClassVar
@@ -17,14 +18,14 @@ from ttgen.arch import architecture
 from ttgen.errors import Location, LoweringError
 from ttgen.formats import BY_SOURCE_DTYPE, FORMATS
 from ttgen.frontend.kernel import location
+from ttgen.layouts import completed, from_old_form, merged
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 
-DEFAULTS: dict[str, Any] = {"memory": "DRAM", "layout": "interleaved", "tile_shape": [32, 32]}
 #: What each key of a layout may be today. Adding a value here needs its lowering and a template.
 _SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "memory": ("DRAM",),
-    "layout": ("interleaved",),
+    "memory": ("DRAM", "L1"),
+    "layout": ("interleaved", "sharded"),
     "tile_shape": ([32, 32],),
     "dtype": ("bf16", "fp32", "bfp8_b", "int32"),
 }
@@ -36,6 +37,7 @@ class InferTTLayout(FuncPass):
 
     Precedence, lowest first: defaults, the function's ``tt.buffer.<name>`` annotation, its
     ``tt.user_layout``, and ``layouts`` (the spec). The data format follows from the source dtype.
+    Annotations may have either documented form; see :mod:`ttgen.layouts`.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.InferTTLayout"
@@ -53,11 +55,11 @@ class InferTTLayout(FuncPass):
 
     def _layout(self, func: PrimFunc, buffer: tvm.ir.Var) -> dict[str, Any]:
         at = location(buffer.span, attrs.kernel_place(func))
-        layout = {**DEFAULTS, "dtype": _default_format(buffer, at)}
-        for asked in self._asked(func, buffer.name):
-            layout |= asked
-        _check(layout, buffer, at)
         shape = [static_extent(extent, buffer, at) for extent in buffer.ty.shape]
+        with layout_errors(buffer.name, at):
+            asked = [from_old_form(wish, shape) for wish in self._asked(func, buffer.name)]
+            layout = completed({"dtype": _default_format(buffer, at), **merged(asked)})
+        _check(layout, buffer, at)
         tile_bytes = FORMATS[layout["dtype"]].tile_bytes
         return {**layout, "shape": shape, "page_bytes": tile_bytes}
 
@@ -140,16 +142,24 @@ def _default_format(buffer: tvm.ir.Var, at: Location) -> str:
     return BY_SOURCE_DTYPE[dtype].name
 
 
+@contextmanager
+def layout_errors(name: str, at: Location) -> Iterator[None]:
+    """What is wrong with a layout, as an error that says whose it is and where."""
+    try:
+        yield
+    except LoweringError as error:
+        if error.at is not None:
+            raise
+        message = f"layout of {name}: {error.message}"
+        raise LoweringError(message, at=at, hint=error.hint) from None
+
+
 def _check(layout: Mapping[str, Any], buffer: tvm.ir.Var, at: Location) -> None:
-    for key, value in layout.items():
-        if key not in _SUPPORTED:
-            near = difflib.get_close_matches(key, _SUPPORTED, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(_SUPPORTED)}"
-            raise LoweringError(f"layout of {buffer.name}: unknown key '{key}'", at=at, hint=hint)
-        if value not in _SUPPORTED[key]:
-            wanted = ", ".join(str(v) for v in _SUPPORTED[key])
+    for key, supported in _SUPPORTED.items():
+        if layout[key] not in supported:
+            wanted = ", ".join(str(v) for v in supported)
             raise LoweringError(
-                f"layout of {buffer.name}: {key} is {value}; supported: {wanted}", at=at
+                f"layout of {buffer.name}: {key} is {layout[key]}; supported: {wanted}", at=at
             )
     source = str(buffer.ty.dtype)
     is_integer = FORMATS[layout["dtype"]].kind == "integer"

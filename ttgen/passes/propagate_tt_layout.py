@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar
 
+import msgspec
 from tvm.tirx import PrimFunc
 
 from ttgen.analysis import analyse
+from ttgen.arch import Architecture, architecture
+from ttgen.errors import LoweringError
+from ttgen.frontend.kernel import location
+from ttgen.layouts import shard
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import device_dims, device_shape, padded
+from ttgen.passes.infer_tt_layout import layout_errors
 
 
 @dataclass(frozen=True)
@@ -18,14 +25,16 @@ class PropagateTTLayout(FuncPass):
     """Sets ``tt.roles``, and completes ``tt.layout_desc``.
 
     ``device_shape`` is a tensor's shape with at least two dimensions, ``padded_shape`` that in
-    whole tiles. Padding is zero in inputs, and is never read in results.
+    whole tiles. Padding is zero in inputs, and is never read in results. ``nd_shard`` gets what was
+    not said of it, and ``l1_bytes`` is what a tensor takes of every core's L1.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.PropagateTTLayout"
 
     def apply(self, func: PrimFunc) -> PrimFunc:
-        """Add the attributes."""
+        """Add the attributes; LoweringError at shards that do not cut their tensor, or fill L1."""
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
+        arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         computation = analyse(func, attrs.kernel_place(func))
         output = computation.output.buffer
         is_column = len(device_dims(computation)) > max(2, len(output.ty.shape)) or (
@@ -37,4 +46,36 @@ class PropagateTTLayout(FuncPass):
             roles[param.name] = "output" if param == output else "input"
             shape = device_shape(desc["shape"], is_column=is_column and param == output)
             desc["device_shape"], desc["padded_shape"] = shape, padded(shape)
+            at = location(param.span, attrs.kernel_place(func))
+            with layout_errors(param.name, at):
+                _place(desc, arch)
+        _check_l1(func, layouts, arch)
         return func.with_attr(attrs.ROLES, roles).with_attr(attrs.LAYOUT_DESC, layouts)
+
+
+def _place(desc: dict[str, Any], arch: Architecture) -> None:
+    """Complete a tensor's shards, and count what it takes of L1."""
+    tile_rows, tile_columns = desc["tile_shape"]
+    if desc.get("nd_shard") is not None:
+        found = shard(desc["nd_shard"], desc["padded_shape"], (tile_rows, tile_columns), arch.grid)
+        desc["nd_shard"] = msgspec.to_builtins(found)
+    pages = prod(desc["padded_shape"]) // (tile_rows * tile_columns)
+    if desc["memory"] != "L1":
+        pages = 0
+    elif desc["layout"] == "sharded":
+        pages = prod(desc["nd_shard"]["shard_shape"]) // (tile_rows * tile_columns)
+    else:
+        pages = -(-pages // prod(arch.grid))
+    desc["l1_bytes"] = pages * desc["page_bytes"]
+
+
+def _check_l1(func: PrimFunc, layouts: dict[str, Any], arch: Architecture) -> None:
+    sizes = {name: desc["l1_bytes"] for name, desc in layouts.items() if desc["l1_bytes"]}
+    if sum(sizes.values()) > arch.l1_bytes:
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise LoweringError(
+            f"the tensors in L1 take {sum(sizes.values())} bytes of every core ({listed}); "
+            f"{arch.name} has {arch.l1_bytes}",
+            at=attrs.kernel_place(func),
+            hint="cut them into more shards, or leave some in DRAM",
+        )

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar, get_args
 
 from tvm.tirx import PrimFunc
 
 from ttgen.analysis import Computation, analyse, reductions
-from ttgen.arch import architecture
+from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
-from ttgen.partition import TILE_ORDERS, Grid, balanced, first_cores
+from ttgen.layouts import core_ranges, nd_shard
+from ttgen.partition import TILE_ORDERS, WorkItem, balanced, block_rows
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import trips
 from ttgen.passes.infer_tt_layout import tiles
+from ttgen.passes.work import Dealt, Share, check_cover, dealt, ranges_of, read_work
+from ttgen.plan.model import CoreRange, NdShard, PartitionMode
+from ttgen.plan.shards import Grid, cores_of, first_cores, range_problem, shard_shares
 
 
 @dataclass(frozen=True)
@@ -24,62 +29,229 @@ class TTTilesToCoreMap(FuncPass):
     """Sets ``tt.core_grid``, ``tt.core_ranges``, ``tt.partition`` and ``tt.work_partition``.
 
     ``grid`` is (columns, rows) of cores to use, all of them, idle ones included; without it, as
-    many cores of the architecture as there are output tiles. ``partition`` names a tile order.
+    many cores of the architecture as there are output tiles. ``core_ranges`` are the cores
+    themselves, as rectangles [x, y, width, height]; with both, ``grid`` is how the cores count as
+    columns and rows. ``partition`` names a tile order. With ``partition_mode`` ``local_shard``
+    every core computes its own shard of the output.
+
+    A kernel may set ``tt.core_grid`` and ``tt.core_ranges``, which the options override, and
+    ``tt.work_partition``, which decides alone: each core's output tiles.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.TTTilesToCoreMap"
     grid: Grid | None = None
-    partition: str = "row_major"
+    core_ranges: Sequence[Sequence[int]] | None = None
+    partition: str | None = None
+    partition_mode: str = "global"
 
     def apply(self, func: PrimFunc) -> PrimFunc:
-        """Add the attributes; LoweringError at a grid that the chip does not have."""
-        if self.partition not in TILE_ORDERS:
-            raise self._error(func, *_unknown_partition(self.partition))
+        """Add the attributes; LoweringError at cores or work that cannot be."""
+        self._check_options(func)
         computation = analyse(func, attrs.kernel_place(func))
         attrs.require(func, attrs.ROLES, self.name)
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
-        rows_columns = tiles(layouts[computation.output.buffer.name])
-        grid, used = self._cores(func, prod(rows_columns))
-        ranges = first_cores(used, grid)
-        cores = [core for core_range in ranges for core in core_range.cores()]
-        work = zip(cores, balanced(prod(rows_columns), used), strict=True)
+        output = layouts[computation.output.buffer.name]
+        try:
+            deal = self._deal(_Asked.of(self, func), output, _reduction_tiles(computation))
+        except LoweringError as error:
+            raise self._error(func, error.message, error.hint) from None
         return func.with_attrs(
             {
-                attrs.CORE_GRID: list(grid),
-                attrs.CORE_RANGES: [[*r.start, *r.extent] for r in ranges],
+                attrs.CORE_GRID: list(deal.grid),
+                attrs.CORE_RANGES: [[*r.start, *r.extent] for r in deal.ranges],
                 attrs.PARTITION: {
-                    "mode": "global",
-                    "tile_order": self.partition,
-                    "tiles": list(rows_columns),
+                    "mode": self.partition_mode,
+                    "tile_order": deal.dealt.tile_order,
+                    "tiles": list(tiles(output)),
+                    "block": deal.dealt.block and list(deal.dealt.block),
                     "len_k": _reduction_tiles(computation),
                 },
-                attrs.WORK_PARTITION: [[x, y, start, count] for (x, y), (start, count) in work],
+                attrs.WORK_PARTITION: [[*s.core, s.start, s.count] for s in deal.dealt.shares],
             }
         )
 
-    def _cores(self, func: PrimFunc, output_tiles: int) -> tuple[Grid, int]:
-        """The logical grid, and how many of its cores take part."""
-        arch = architecture(attrs.require(func, attrs.ARCH, self.name))
-        if self.grid is None:
-            return arch.grid, min(output_tiles, prod(arch.grid))
-        columns, rows = self.grid
-        if not (1 <= columns <= arch.grid[0] and 1 <= rows <= arch.grid[1]):
-            raise self._error(
-                func,
-                f"the core grid is {columns}x{rows}; {arch.name} has {arch.grid[0]} columns "
-                f"and {arch.grid[1]} rows",
-                "give `grid: [columns, rows]` within that",
+    def _deal(self, asked: _Asked, output: Mapping[str, Any], len_k: int) -> _Deal:
+        shards, rows_columns = nd_shard(output), tiles(output)
+        shard = None if shards is None else _shard_tiles(shards, output)
+        if asked.work is not None:
+            return self._given(asked, rows_columns, len_k, shard)
+        order = self._order(shards)
+        if self.partition_mode == "local_shard":
+            assert shards is not None
+            assert shard is not None
+            return _own_shards(asked, shards, Dealt(order, shard, ()), rows_columns)
+        grid, ranges = asked.cores(prod(rows_columns), shards if order == "match_shard" else None)
+        cores = [core for core_range in ranges for core in core_range.cores()]
+        if order == "match_shard" and not asked.is_given:
+            assert shards is not None
+            cores = cores_of(shards)
+        block = shard if order == "match_shard" else None
+        if order == "block":
+            block = (block_rows(rows_columns, len(cores), asked.logical), rows_columns[1])
+        work = zip(cores, balanced(prod(rows_columns), len(cores)), strict=True)
+        shares = tuple(Share(core, start, count) for core, (start, count) in work)
+        return _Deal(grid, ranges, Dealt(order, block, shares))
+
+    def _order(self, shards: NdShard | None) -> str:
+        """The tile order; ``local_shard`` has but one."""
+        is_local = self.partition_mode == "local_shard"
+        order = self.partition or ("match_shard" if is_local else "row_major")
+        if is_local and order != "match_shard":
+            raise LoweringError(
+                f"partition_mode is local_shard, and partition is {order}",
+                hint="cores take the tiles of their own shards: leave out partition",
             )
-        return self.grid, columns * rows
+        if order == "match_shard" and shards is None:
+            what = "partition_mode local_shard" if is_local else "partition match_shard"
+            raise LoweringError(
+                f"{what} follows the shards of the output, which is interleaved",
+                hint="give the output a layout with nd_shard",
+            )
+        return order
+
+    def _given(self, asked: _Asked, tiles: Grid, len_k: int, shard: Grid | None) -> _Deal:
+        """The work that the kernel itself deals out."""
+        assert asked.work is not None
+        if self.partition is not None or self.partition_mode != "global":
+            raise LoweringError(
+                "the kernel has a work partition, and the spec asks for another",
+                hint="leave out partition and partition_mode, or tt.work_partition",
+            )
+        check_cover(asked.work, tiles, len_k)
+        if asked.is_given:
+            grid, ranges = asked.cores(prod(tiles), None)
+            cores = [core for core_range in ranges for core in core_range.cores()]
+            for core in asked.work:
+                if core not in cores:
+                    raise LoweringError(f"the work partition has core {core}, the grid has not")
+        else:
+            grid, cores = asked.arch.grid, list(asked.work)
+            ranges = ranges_of(cores)
+            check_inside(ranges, asked.arch)
+        found = dealt(asked.work, tiles, shard)
+        shares = {share.core: share for share in found.shares}
+        listed = tuple(shares.get(core, Share(core, 0, 0)) for core in cores)
+        return _Deal(grid, ranges, Dealt(found.tile_order, found.block, listed))
+
+    def _check_options(self, func: PrimFunc) -> None:
+        for what, name, known in (
+            ("partition", self.partition, list(TILE_ORDERS)),
+            ("partition_mode", self.partition_mode, list(get_args(PartitionMode))),
+        ):
+            if name is not None and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else None
+                message = f"unknown {what} '{name}'; known: {', '.join(known)}"
+                raise self._error(func, message, hint)
 
     def _error(self, func: PrimFunc, message: str, hint: str | None) -> LoweringError:
         return LoweringError(message, at=attrs.kernel_place(func), hint=hint)
 
 
-def _unknown_partition(name: str) -> tuple[str, str | None]:
-    near = difflib.get_close_matches(name, TILE_ORDERS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else None
-    return f"unknown partition '{name}'; known: {', '.join(TILE_ORDERS)}", hint
+@dataclass(frozen=True)
+class _Deal:
+    """A logical grid, the cores' rectangles, and who does what."""
+
+    grid: Grid
+    ranges: Sequence[CoreRange]
+    dealt: Dealt
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What options and the kernel's own attributes ask for."""
+
+    arch: Architecture
+    logical: Grid | None
+    ranges: tuple[CoreRange, ...] | None
+    work: dict[Grid, list[WorkItem]] | None
+
+    @staticmethod
+    def of(step: TTTilesToCoreMap, func: PrimFunc) -> _Asked:
+        """Options first; attributes only where they are not this pass's own."""
+        is_source = attrs.optional(func, attrs.PARTITION) is None
+
+        def own(key: str) -> Any:
+            return attrs.optional(func, key) if is_source else None
+
+        grid, ranges, work = step.grid, step.core_ranges, own(attrs.WORK_PARTITION)
+        if grid is None and ranges is None:
+            grid, ranges = own(attrs.CORE_GRID), own(attrs.CORE_RANGES)
+        return _Asked(
+            arch=architecture(attrs.require(func, attrs.ARCH, step.name)),
+            logical=None if grid is None else _grid(grid),
+            ranges=None if ranges is None else core_ranges(ranges, "core_ranges"),
+            work=None if work is None else read_work(work),
+        )
+
+    @property
+    def is_given(self) -> bool:
+        """Whether anybody has said which cores take part."""
+        return self.logical is not None or self.ranges is not None
+
+    def cores(self, output_tiles: int, shards: NdShard | None) -> tuple[Grid, list[CoreRange]]:
+        """The logical grid, and the cores that take part: by default, those of ``shards``."""
+        arch = self.arch
+        if self.ranges is not None:
+            check_inside(self.ranges, arch)
+            total = sum(prod(core_range.extent) for core_range in self.ranges)
+            if self.logical is not None and prod(self.logical) != total:
+                columns, rows = self.logical
+                raise LoweringError(
+                    f"the core grid is {columns}x{rows}, the core ranges have {total} cores"
+                )
+            return self.logical or arch.grid, list(self.ranges)
+        if self.logical is None:
+            if shards is not None:
+                return arch.grid, list(shards.cores)
+            return arch.grid, first_cores(min(output_tiles, prod(arch.grid)), arch.grid)
+        columns, rows = self.logical
+        if columns > arch.grid[0] or rows > arch.grid[1]:
+            raise LoweringError(
+                f"the core grid is {columns}x{rows}; {arch.name} has {arch.grid[0]} columns "
+                f"and {arch.grid[1]} rows",
+                hint="give `grid: [columns, rows]` within that",
+            )
+        return self.logical, first_cores(columns * rows, self.logical)
+
+
+def _grid(asked: Any) -> Grid:
+    values = list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else []
+    if len(values) != 2 or not all(type(value) is int and value > 0 for value in values):
+        text = "x".join(str(value) for value in values) if len(values) == 2 else repr(asked)
+        hint = "give columns and rows of cores, for example [4, 2]"
+        raise LoweringError(f"the core grid is {text}", hint=hint)
+    return values[0], values[1]
+
+
+def check_inside(ranges: Sequence[CoreRange], arch: Architecture) -> None:
+    """LoweringError at rectangles that overlap or leave the chip."""
+    problem = range_problem(ranges, arch.grid)
+    if problem is not None:
+        raise LoweringError(f"core ranges: {problem} ({arch.name})")
+
+
+def _shard_tiles(shards: NdShard, layout: Mapping[str, Any]) -> Grid:
+    (rows, columns), (height, width) = shards.shard_shape, layout["tile_shape"]
+    return rows // height, columns // width
+
+
+def _own_shards(asked: _Asked, shards: NdShard, dealt: Dealt, tiles: Grid) -> _Deal:
+    """Every core computes the shard that it holds; cores without one are idle."""
+    assert dealt.block is not None
+    held = cores_of(shards)
+    runs = zip(held, shard_shares(tiles, dealt.block), strict=True)
+    shares = [Share(core, start, count) for core, (start, count) in runs]
+    grid, ranges = asked.cores(len(shares), shards)
+    cores = [core for core_range in ranges for core in core_range.cores()]
+    for core in held:
+        if core not in cores:
+            raise LoweringError(
+                f"core {core} holds a shard of the output and takes no part",
+                hint="let `grid` or `core_ranges` cover the shards, or leave it out",
+            )
+    idle = [Share(core, 0, 0) for core in cores if core not in held]
+    return _Deal(grid, ranges, Dealt(dealt.tile_order, dealt.block, (*shares, *idle)))
 
 
 def _reduction_tiles(computation: Computation) -> int:

@@ -15,9 +15,11 @@ from tvm.tirx.stmt import Bind
 from ttgen.arch import architecture
 from ttgen.errors import LoweringError
 from ttgen.frontend.kernel import Kernel, location
+from ttgen.layouts import nd_shard
 from ttgen.ops import TILE_OPS, Kind, ProgramName
 from ttgen.passes import attrs
 from ttgen.plan import model
+from ttgen.plan.shards import l1_bytes, shard_at
 from ttgen.sdk import SDK_VERSION
 
 
@@ -45,6 +47,16 @@ def plan_from_programs(
         model.CoreWork(core=(x, y), start=start, count=count)
         for x, y, start, count in read(attrs.WORK_PARTITION)
     ]
+    dealt = model.Partition(
+        mode=partition["mode"],
+        tile_order=partition["tile_order"],
+        tiles=tuple(partition["tiles"]),
+        len_k=partition["len_k"],
+        cores=tuple(cores),
+        block=None if partition["block"] is None else tuple(partition["block"]),
+    )
+    tensors = tuple(_tensors(kernel, read))
+    tensor_bytes = sum(l1_bytes(tensor, arch.grid) for tensor in tensors)
     return model.Plan(
         version=model.PLAN_VERSION,
         kernel=name,
@@ -56,11 +68,12 @@ def plan_from_programs(
         ),
         arch=arch.name,
         sdk=SDK_VERSION,
-        tensors=tuple(_tensors(kernel, read)),
+        tensors=tensors,
         circular_buffers=tuple(buffers),
         l1=model.L1Use(
-            used_bytes=sum(buffer.page_bytes * buffer.pages for buffer in buffers),
+            used_bytes=tensor_bytes + sum(buffer.page_bytes * buffer.pages for buffer in buffers),
             limit_bytes=arch.l1_bytes,
+            tensor_bytes=tensor_bytes,
         ),
         semaphores=(),
         device_grid=arch.grid,
@@ -68,20 +81,14 @@ def plan_from_programs(
             model.CoreRange(start=(x, y), extent=(width, height))
             for x, y, width, height in read(attrs.CORE_RANGES)
         ),
-        partition=model.Partition(
-            mode=partition["mode"],
-            tile_order=partition["tile_order"],
-            tiles=tuple(partition["tiles"]),
-            len_k=partition["len_k"],
-            cores=tuple(cores),
-        ),
+        partition=dealt,
         compute=model.Compute(
             **config,
             dst_tiles=arch.dst_tiles(
                 fp32_dest_acc=config["fp32_dest_acc"], dst_full_sync=config["dst_full_sync"]
             ),
         ),
-        programs=model.Programs(**{name: _program(f, cores) for name, f in programs.items()}),
+        programs=model.Programs(**{name: _program(f, dealt) for name, f in programs.items()}),
         tolerance=tolerance,
         templates=templates,
     )
@@ -116,6 +123,7 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
                     layout=desc["layout"],
                     tile_shape=tile_shape,
                     dtype=desc["dtype"],
+                    nd_shard=nd_shard(desc),
                 ),
                 page_bytes=desc["page_bytes"],
                 pages=prod(desc["padded_shape"]) // prod(tile_shape),
@@ -126,13 +134,15 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
 
 
 #: The runtime arguments that the passes may ask for, and where a core's value comes from.
-_RUNTIME_ARGS: dict[str, Callable[[model.CoreWork], int]] = {
-    "start": lambda work: work.start,
-    "count": lambda work: work.count,
+_RUNTIME_ARGS: dict[str, Callable[[model.Partition, model.CoreWork], int]] = {
+    "start": lambda _, work: work.start,
+    "count": lambda _, work: work.count,
+    "sy": lambda partition, work: shard_at(partition, work)[0],
+    "sx": lambda partition, work: shard_at(partition, work)[1],
 }
 
 
-def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
+def _program(func: PrimFunc, partition: model.Partition) -> model.Program:
     constants = attrs.require(func, attrs.CONSTANTS, "the plan")
     # Long names are a subclass of str in TVM, which msgspec does not write.
     tensors = [str(param.name) for param in func.params if isinstance(param.ty, tirx.BufferType)]
@@ -153,7 +163,10 @@ def _program(func: PrimFunc, cores: list[model.CoreWork]) -> model.Program:
         ),
         runtime_args=model.RuntimeArgs(
             names=tuple(arguments),
-            values=tuple(tuple(_RUNTIME_ARGS[name](work) for name in arguments) for work in cores),
+            values=tuple(
+                tuple(_RUNTIME_ARGS[name](partition, work) for name in arguments)
+                for work in partition.cores
+            ),
         ),
         body=_body(func.body, scope),
     )

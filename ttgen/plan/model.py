@@ -30,6 +30,8 @@ SourcePlace: TypeAlias = str
 
 Role: TypeAlias = Literal["input", "output"]
 Memory: TypeAlias = Literal["DRAM", "L1"]
+TileOrderName: TypeAlias = Literal["row_major", "column_major", "block", "z_order", "match_shard"]
+PartitionMode: TypeAlias = Literal["global", "local_shard"]
 
 Operator: TypeAlias = Literal["+", "-", "*", "//", "%", "min", "max"]
 
@@ -88,13 +90,31 @@ class Source(_Node, frozen=True):
     hash: str
 
 
+class CoreRange(_Node, frozen=True):
+    """A rectangle of worker cores: first core ``start`` (x, y) and its size ``extent``."""
+
+    start: tuple[Count, Count]
+    extent: tuple[Extent, Extent]
+
+    def cores(self) -> list[tuple[int, int]]:
+        """Every core of the rectangle, x running fastest."""
+        (x0, y0), (width, height) = self.start, self.extent
+        return [(x, y) for y in range(y0, y0 + height) for x in range(x0, x0 + width)]
+
+
 class NdShard(_Node, frozen=True):
-    """How a sharded tensor is cut: per axis in ``axes`` a ``grid`` of shards of ``shard_shape``."""
+    """How a sharded tensor is cut: per axis in ``axes`` a ``grid`` of shards of ``shard_shape``.
+
+    ``axes`` are M and N: rows, leading dimensions folded into them, and columns. Shards are
+    numbered row by row and lie on ``cores``, whose ranges are taken one after the other; ``order``
+    says how cores are numbered in a range, x running fastest (row_major) or y (column_major).
+    """
 
     axes: tuple[str, ...]
     grid: tuple[Extent, ...]
     shard_shape: tuple[Extent, ...]
     order: Literal["row_major", "column_major"]
+    cores: tuple[CoreRange, ...]
 
 
 class Layout(_Node, frozen=True):
@@ -146,10 +166,14 @@ class CircularBuffer(_Node, frozen=True):
 
 
 class L1Use(_Node, frozen=True):
-    """Bytes of L1 that the circular buffers take on each core, against what they may take."""
+    """Bytes of L1 that are used on each core, against what there is.
+
+    ``used_bytes`` is for circular buffers and tensors, ``tensor_bytes`` for tensors alone.
+    """
 
     used_bytes: Count
     limit_bytes: Extent
+    tensor_bytes: Count = 0
 
 
 class Semaphore(_Node, frozen=True):
@@ -158,18 +182,6 @@ class Semaphore(_Node, frozen=True):
     index: Annotated[int, Meta(ge=0, le=15)]
     name: Identifier
     initial: Count
-
-
-class CoreRange(_Node, frozen=True):
-    """A rectangle of worker cores: first core ``start`` (x, y) and its size ``extent``."""
-
-    start: tuple[Count, Count]
-    extent: tuple[Extent, Extent]
-
-    def cores(self) -> list[tuple[int, int]]:
-        """Every core of the rectangle, x running fastest."""
-        (x0, y0), (width, height) = self.start, self.extent
-        return [(x, y) for y in range(y0, y0 + height) for x in range(x0, x0 + width)]
 
 
 class CoreWork(_Node, frozen=True):
@@ -185,13 +197,17 @@ class Partition(_Node, frozen=True):
 
     ``tiles`` is the grid of output tiles (rows, columns); ``len_k`` the tiles that each of them is
     reduced over (1 where there is no reduction). Idle cores are listed with ``count`` 0.
+    ``block`` is (rows, columns) of the tiles that the order takes together, where it does: the
+    shards of the output, or the bands of the order ``block``. In the mode ``local_shard`` each
+    core has the tiles of its own shard of the output, and in ``global`` whatever falls to it.
     """
 
-    mode: Literal["global", "local_shard"]
-    tile_order: str
+    mode: PartitionMode
+    tile_order: TileOrderName
     tiles: tuple[Extent, Extent]
     len_k: Extent
     cores: tuple[CoreWork, ...]
+    block: tuple[Extent, Extent] | None = None
 
 
 class Compute(_Node, frozen=True):

@@ -38,7 +38,7 @@ def protocols(plan: Plan) -> Iterator[Violation]:
             tuple(
                 value
                 for name, value in zip(args.names, args.values[core], strict=True)
-                if name != "start"
+                if name not in ("start", "sy", "sx")
             )
             for args in (program.runtime_args for _, program in plan.programs.items())
         )

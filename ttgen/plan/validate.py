@@ -15,11 +15,13 @@ from pathlib import PurePosixPath
 from ttgen.arch import ARCHITECTURES
 from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS, WORDS, Kind
+from ttgen.plan import work_rules
 from ttgen.plan.model import Expr, For, Let, Op, Plan, Program, Statement, Tensor
 from ttgen.plan.pages import pages_touched
 from ttgen.plan.protocol import protocols
+from ttgen.plan.shards import l1_bytes, matrix, shard_at, shard_count, shard_problems
 from ttgen.plan.trace import variables
-from ttgen.plan.violation import Rule, Violation
+from ttgen.plan.violation import Rule, Violation, grid_text
 from ttgen.textpos import PathItem
 
 
@@ -57,7 +59,8 @@ def _architecture(plan: Plan) -> Iterator[Violation]:
         return
     if plan.device_grid != arch.grid:
         yield Violation(
-            ["device_grid"], f"{_grid(plan.device_grid)} is not {plan.arch}'s {_grid(arch.grid)}"
+            ["device_grid"],
+            f"{grid_text(plan.device_grid)} is not {plan.arch}'s {grid_text(arch.grid)}",
         )
     if plan.l1.limit_bytes > arch.l1_bytes:
         yield Violation(["l1", "limit_bytes"], f"{plan.arch} has {arch.l1_bytes} bytes per core")
@@ -65,10 +68,6 @@ def _architecture(plan: Plan) -> Iterator[Violation]:
     dst = arch.dst_tiles(fp32_dest_acc=compute.fp32_dest_acc, dst_full_sync=compute.dst_full_sync)
     if compute.dst_tiles != dst:
         yield Violation(["compute", "dst_tiles"], f"DST holds {dst} tiles in this configuration")
-
-
-def _grid(grid: tuple[int, int]) -> str:
-    return f"{grid[0]}x{grid[1]}"
 
 
 def _unique_names(plan: Plan) -> Iterator[Violation]:
@@ -98,8 +97,7 @@ def _tensors(plan: Plan) -> Iterator[Violation]:
         if layout.dtype not in FORMATS:
             yield Violation([*at, "layout", "dtype"], _unknown_format(layout.dtype))
             continue
-        if (layout.layout == "sharded") != (layout.nd_shard is not None):
-            yield Violation([*at, "layout"], "nd_shard belongs to a sharded layout, and only there")
+        yield from _shards(plan, tensor, [*at, "layout"])
         if tensor.page_bytes != FORMATS[layout.dtype].tile_bytes:
             want = FORMATS[layout.dtype].tile_bytes
             yield Violation([*at, "page_bytes"], f"a {layout.dtype} tile is {want} bytes")
@@ -107,6 +105,19 @@ def _tensors(plan: Plan) -> Iterator[Violation]:
         tiles = prod(tensor.padded_shape) // prod(layout.tile_shape)
         if tensor.pages != tiles:
             yield Violation([*at, "pages"], f"{list(tensor.padded_shape)} is {tiles} tiles")
+
+
+def _shards(plan: Plan, tensor: Tensor, at: list[PathItem]) -> Iterator[Violation]:
+    layout = tensor.layout
+    if (layout.layout == "sharded") != (layout.nd_shard is not None):
+        yield Violation(at, "nd_shard belongs to a sharded layout, and only there")
+    elif layout.nd_shard is not None:
+        if layout.memory != "L1":
+            yield Violation([*at, "memory"], f"sharded tensors lie in L1, not in {layout.memory}")
+        extents = matrix(tensor.padded_shape)
+        found = shard_problems(layout.nd_shard, extents, layout.tile_shape, plan.device_grid)
+        for field, problem in found:
+            yield Violation([*at, "nd_shard", field], problem)
 
 
 def _unknown_format(name: str) -> str:
@@ -124,7 +135,7 @@ def _padding(at: list[PathItem], tensor: Tensor, tile: tuple[int, int]) -> Itera
     steps = [1] * (len(device) - 2) + list(tile)
     wanted = [-(-extent // step) * step for extent, step in zip(device, steps, strict=True)]
     if list(padded) != wanted:
-        problem = f"{list(device)} in whole {_grid(tile)} tiles is {wanted}"
+        problem = f"{list(device)} in whole {grid_text(tile)} tiles is {wanted}"
         yield Violation([*at, "padded_shape"], problem)
 
 
@@ -167,57 +178,21 @@ def _alignment(plan: Plan) -> Iterator[Violation]:
 
 
 def _l1(plan: Plan) -> Iterator[Violation]:
-    used = sum(cb.page_bytes * cb.pages for cb in plan.circular_buffers)
+    tensors = {tensor.name: l1_bytes(tensor, plan.device_grid) for tensor in plan.tensors}
+    if plan.l1.tensor_bytes != sum(tensors.values()):
+        yield Violation(["l1", "tensor_bytes"], f"tensors take {sum(tensors.values())} bytes")
+    sizes = {f"{cb.name}_cb": cb.page_bytes * cb.pages for cb in plan.circular_buffers}
+    sizes |= {name: size for name, size in tensors.items() if size}
+    used = sum(sizes.values())
     if plan.l1.used_bytes != used:
-        yield Violation(["l1", "used_bytes"], f"the circular buffers take {used} bytes")
+        problem = f"the circular buffers and the tensors in L1 take {used} bytes"
+        yield Violation(["l1", "used_bytes"], problem)
     if used > plan.l1.limit_bytes:
-        largest = sorted(plan.circular_buffers, key=lambda cb: -cb.page_bytes * cb.pages)
-        filled = ", ".join(f"{cb.name} {cb.page_bytes * cb.pages}" for cb in largest[:4])
+        largest = sorted(sizes.items(), key=lambda item: -item[1])
+        filled = ", ".join(f"{name} {size}" for name, size in largest[:4])
         yield Violation(
             ["l1"], f"{used} bytes do not fit {plan.l1.limit_bytes}; the largest: {filled}"
         )
-
-
-def _cores(plan: Plan) -> Iterator[Violation]:
-    width, height = plan.device_grid
-    listed = [work.core for work in plan.partition.cores]
-    for i, (x, y) in enumerate(listed):
-        if x >= width or y >= height:
-            at: list[PathItem] = ["partition", "cores", i, "core"]
-            yield Violation(at, f"core ({x}, {y}) is outside the {_grid(plan.device_grid)} grid")
-    covered: list[tuple[int, int]] = []
-    for core_range in plan.core_ranges:
-        covered += core_range.cores()
-    if len(set(covered)) != len(covered):
-        yield Violation(["core_ranges"], "ranges overlap")
-    if len(set(listed)) != len(listed):
-        yield Violation(["partition", "cores"], "a core is listed twice")
-    if set(covered) != set(listed):
-        odd = sorted(set(covered) ^ set(listed))[0]
-        yield Violation(
-            ["partition", "cores"], f"core {odd} is in core_ranges or in partition, not in both"
-        )
-
-
-def _work(plan: Plan) -> Iterator[Violation]:
-    """Every output tile once: the cores' ranges, sorted, must meet end to end."""
-    total = prod(plan.partition.tiles)
-    for tensor in plan.tensors:
-        if tensor.role == "output" and tensor.pages != total:
-            problem = f"{list(plan.partition.tiles)} is {total} tiles, '{tensor.name}' has"
-            yield Violation(["partition", "tiles"], f"{problem} {tensor.pages}")
-    position = 0
-    ranges = [(w.start, w.count, i) for i, w in enumerate(plan.partition.cores) if w.count]
-    for start, count, i in sorted(ranges):
-        at: list[PathItem] = ["partition", "cores", i]
-        if start < position:
-            yield Violation(at, f"output tile {start} is given to two cores")
-        if start > position:
-            yield Violation(at, f"output tile {position} is given to no core")
-        position = start + count
-    if position != total:
-        problem = f"the cores' work ends at output tile {position}, the grid has {total}"
-        yield Violation(["partition", "cores"], problem)
 
 
 def _programs(plan: Plan) -> Iterator[Violation]:
@@ -249,8 +224,11 @@ def _runtime_args(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[
             problem = f"{len(row)} values for {len(args.names)} names"
             yield Violation([*at, "runtime_args", "values", i], problem)
     for i, (work, row) in enumerate(zip(plan.partition.cores, args.values, strict=False)):
+        known = {"start": work.start, "count": work.count}
+        if plan.partition.mode == "local_shard":
+            known |= zip(("sy", "sx"), shard_at(plan.partition, work), strict=True)
         for name, value in zip(args.names, row, strict=False):
-            expected = {"start": work.start, "count": work.count}.get(name, value)
+            expected = known.get(name, value)
             if value != expected:
                 problem = f"{name} is {value}; the partition gives {expected} to core {work.core}"
                 yield Violation([*at, "runtime_args", "values", i], problem)
@@ -267,6 +245,10 @@ def _constants(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[Vio
         if tensor.role == "output":
             tile, extents = tensor.layout.tile_shape, tensor.padded_shape[-2:]
             known |= dict(zip(("Mt", "Nt"), map(floordiv, extents, tile), strict=True))
+    if plan.partition.block is not None:
+        known |= zip(("Sm", "Sn"), plan.partition.block, strict=True)
+        shards = shard_count(plan.partition.tiles, plan.partition.block)
+        known |= zip(("Gy", "Gx"), shards, strict=True)
     len_k = plan.partition.len_k
     for i, constant in enumerate(program.constants):
         name, value = constant.name, constant.value
@@ -275,6 +257,8 @@ def _constants(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[Vio
             yield Violation(here, f"{name} is {value}, the partition says {len_k}")
         elif name in ("Mt", "Nt") and known[name] != value:
             yield Violation(here, f"{name} is {value}, the output has {known[name]} tiles there")
+        elif name in ("Sm", "Sn", "Gy", "Gx") and known[name] != value:
+            yield Violation(here, f"{name} is {value}, the partition gives {known[name]}")
         elif known[name] != value:
             yield Violation(here, f"{name} is {value}, and {known[name]} in another program")
 
@@ -352,8 +336,9 @@ _RULES: tuple[Rule, ...] = (
     _circular_buffers,
     _alignment,
     _l1,
-    _cores,
-    _work,
+    work_rules.cores,
+    work_rules.work,
+    work_rules.order,
     _programs,
     protocols,
     pages_touched,

@@ -24,3 +24,8 @@ class Violation:
 
 #: A rule of plans: a generator of what breaks it.
 Rule: TypeAlias = Callable[[Plan], Iterator[Violation]]
+
+
+def grid_text(grid: tuple[int, int]) -> str:
+    """An extent in two dimensions, to show in a message."""
+    return f"{grid[0]}x{grid[1]}"

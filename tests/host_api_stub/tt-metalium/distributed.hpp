@@ -22,6 +22,7 @@ public:
 struct DeviceLocalBufferConfig {
     uint64_t page_size;
     BufferType buffer_type;
+    BufferShardingArgs sharding_args = {};
 };
 struct ReplicatedBufferConfig {
     uint64_t size;

@@ -1,8 +1,10 @@
 // A stand-in, not tt-metal: declarations that host.cpp uses, so that a compiler can read it.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -27,6 +29,22 @@ struct CoreRange {
 class CoreRangeSet {
 public:
     explicit CoreRangeSet(std::vector<CoreRange> ranges);
+};
+
+enum class TensorMemoryLayout : uint8_t { INTERLEAVED, HEIGHT_SHARDED, WIDTH_SHARDED, BLOCK_SHARDED };
+enum class ShardOrientation : uint8_t { ROW_MAJOR, COL_MAJOR };
+struct ShardSpecBuffer {
+    ShardSpecBuffer(
+        const CoreRangeSet& cores,
+        const std::array<uint32_t, 2>& shard_shape,
+        const ShardOrientation& orientation,
+        const std::array<uint32_t, 2>& page_shape,
+        const std::array<uint32_t, 2>& tensor2d_shape_in_pages);
+};
+class BufferShardingArgs {
+public:
+    BufferShardingArgs() = default;
+    BufferShardingArgs(std::optional<ShardSpecBuffer> shard_spec, TensorMemoryLayout buffer_layout);
 };
 
 class Program {

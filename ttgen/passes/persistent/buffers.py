@@ -75,13 +75,19 @@ def _buffer(operand: Operand, role: str, layout: dict[str, Any], pages: int) -> 
 def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
     arch = architecture(attrs.require(func, attrs.ARCH, _ASKED_BY))
     sizes = {buffer["name"]: buffer["page_bytes"] * buffer["pages"] for buffer in buffers}
-    if sum(sizes.values()) > arch.l1_bytes:
+    layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
+    held = {name: desc["l1_bytes"] for name, desc in layouts.items() if desc["l1_bytes"]}
+    used = sum(sizes.values()) + sum(held.values())
+    if used > arch.l1_bytes:
         listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        tensors = ", ".join(f"{name} {size}" for name, size in held.items())
         raise LoweringError(
-            f"the circular buffers take {sum(sizes.values())} bytes of L1 ({listed}); "
-            f"{arch.name} has {arch.l1_bytes}",
+            f"the circular buffers take {sum(sizes.values())} bytes of L1 ({listed})"
+            + (f", tensors {sum(held.values())} ({tensors})" if held else "")
+            + f"; {arch.name} has {arch.l1_bytes}",
             at=attrs.kernel_place(func),
-            hint="lower block_tiles or buffering",
+            hint="lower block_tiles or buffering"
+            + (", or cut the tensors into more shards" if held else ""),
         )
 
 

@@ -1,0 +1,87 @@
+"""The rules of a plan about cores and their work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from ttgen.plan.model import Plan
+from ttgen.plan.shards import cores_of, shard_shares, shard_tiles
+from ttgen.plan.violation import Violation, grid_text
+from ttgen.textpos import PathItem
+
+#: Tile orders that take blocks of tiles together.
+BLOCKED = ("block", "match_shard")
+
+
+def cores(plan: Plan) -> Iterator[Violation]:
+    """Cores are on the chip, and those with work are those of the ranges."""
+    width, height = plan.device_grid
+    listed = [work.core for work in plan.partition.cores]
+    for i, (x, y) in enumerate(listed):
+        if x >= width or y >= height:
+            at: list[PathItem] = ["partition", "cores", i, "core"]
+            yield Violation(
+                at, f"core ({x}, {y}) is outside the {grid_text(plan.device_grid)} grid"
+            )
+    covered: list[tuple[int, int]] = []
+    for core_range in plan.core_ranges:
+        covered += core_range.cores()
+    if len(set(covered)) != len(covered):
+        yield Violation(["core_ranges"], "ranges overlap")
+    if len(set(listed)) != len(listed):
+        yield Violation(["partition", "cores"], "a core is listed twice")
+    if set(covered) != set(listed):
+        odd = sorted(set(covered) ^ set(listed))[0]
+        yield Violation(
+            ["partition", "cores"], f"core {odd} is in core_ranges or in partition, not in both"
+        )
+
+
+def work(plan: Plan) -> Iterator[Violation]:
+    """Every output tile once: the cores' ranges, sorted, must meet end to end."""
+    total = prod(plan.partition.tiles)
+    for tensor in plan.tensors:
+        if tensor.role == "output" and tensor.pages != total:
+            problem = f"{list(plan.partition.tiles)} is {total} tiles, '{tensor.name}' has"
+            yield Violation(["partition", "tiles"], f"{problem} {tensor.pages}")
+    position = 0
+    ranges = [(w.start, w.count, i) for i, w in enumerate(plan.partition.cores) if w.count]
+    for start, count, i in sorted(ranges):
+        at: list[PathItem] = ["partition", "cores", i]
+        if start < position:
+            yield Violation(at, f"output tile {start} is given to two cores")
+        if start > position:
+            yield Violation(at, f"output tile {position} is given to no core")
+        position = start + count
+    if position != total:
+        problem = f"the cores' work ends at output tile {position}, the grid has {total}"
+        yield Violation(["partition", "cores"], problem)
+
+
+def order(plan: Plan) -> Iterator[Violation]:
+    """The blocks of the tile order, and in ``local_shard`` who has which shard."""
+    partition = plan.partition
+    if (partition.block is not None) != (partition.tile_order in BLOCKED):
+        problem = f"a block belongs to the orders {', '.join(BLOCKED)}, and only there"
+        yield Violation(["partition", "block"], problem)
+    if partition.mode == "local_shard":
+        yield from _own_shards(plan)
+
+
+def _own_shards(plan: Plan) -> Iterator[Violation]:
+    """Every core has the tiles of the shard of the output that it holds."""
+    (output,) = (tensor for tensor in plan.tensors if tensor.role == "output")
+    shard, partition = output.layout.nd_shard, plan.partition
+    if shard is None or partition.block != shard_tiles(output):
+        problem = f"local_shard: {partition.block} is not the shard of '{output.name}'"
+        yield Violation(["partition", "block"], problem)
+        return
+    runs = dict(zip(cores_of(shard), shard_shares(partition.tiles, partition.block), strict=True))
+    for i, work in enumerate(partition.cores):
+        start, count = runs.pop(work.core, (work.start, 0))
+        if (work.start, work.count) != (start, count):
+            problem = f"the shard of core {work.core} has {count} tiles from {start} on"
+            yield Violation(["partition", "cores", i], problem)
+    for core in runs:
+        yield Violation(["partition", "cores"], f"core {core} holds a shard and is not listed")
