@@ -7,19 +7,17 @@ the number of *phases* in which it goes over the rest: bit 0 of the phase takes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from ttgen.plan.model import Compute
+from ttgen.plan.model import Plan
 from ttgen_runtime.interp import formats
-from ttgen_runtime.interp.formats import BF16_DROPPED, STORAGE, Array, nearest, truncated
+from ttgen_runtime.interp.formats import BF16_DROPPED, STORAGE, Array, nearest
+from ttgen_runtime.interp.sums import A_PARTS, B_PARTS, Summation, part
 
 _PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
-#: Bits of float32's mantissa below the upper and below the lower part, of A and of B.
-_A_PARTS, _B_PARTS = (19, 14), (17, 13)
 #: Bits that the adder keeps of the operand with the larger exponent.
 _ADDER_BITS = 11
 #: A face has 16 rows and columns, and a step of a sum takes so many values.
@@ -70,15 +68,21 @@ class Numerics(Protocol):
 
 @dataclass(frozen=True)
 class Fpu:
-    """The chip: ``phases`` of the multiplier, and whether DST holds 32 bits of a value."""
+    """The chip: ``phases`` of the multiplier, and whether DST holds 32 bits of a value.
+
+    ``faulty``: it has the fault of Wormhole's adder, see :class:`Summation`.
+    """
 
     phases: int
     wide: bool
+    faulty: bool = False
 
     @classmethod
-    def of(cls, compute: Compute) -> Fpu:
-        """As a plan configures it."""
-        return cls(_PHASES[compute.fidelity], compute.fp32_dest_acc)
+    def of(cls, plan: Plan) -> Fpu:
+        """As a plan configures it, on the chip that it is for."""
+        compute = plan.compute
+        faulty = plan.arch == "wormhole_b0"
+        return cls(_PHASES[compute.fidelity], compute.fp32_dest_acc, faulty)
 
     def host(self, values: Array, dtype: str) -> Array:
         return STORAGE[dtype].host(values)
@@ -97,29 +101,37 @@ class Fpu:
         return nearest(values, BF16_DROPPED) if is_float and not self.wide else values
 
     def add(self, a: Array, b: Array) -> Array:
+        """The smaller operand is rounded to where the other one ends, halves away from zero."""
         swap = np.abs(a) < np.abs(b)
-        return _aligned_sum(np.where(swap, b, a), np.where(swap, a, b))
+        large, small = np.where(swap, b, a), np.where(swap, a, b)
+        unit = _unit(large)
+        steps = np.copysign(np.floor(np.abs(small) / unit + np.float32(0.5)), small)
+        return np.asarray(large + np.where(large == 0, small, steps * unit))
 
     def multiply(self, a: Array, b: Array) -> Array:
-        total, *terms = (x * y for x, y in self._factors(a, b))
-        total = self.to_dst(total)
-        for term in terms:
-            total = total + term if self.wide else self.to_dst(_aligned_sum(total, term, down=True))
+        total = np.zeros((), np.float32)
+        for phase in range(self.phases):
+            term = part(a, A_PARTS, phase & 1) * part(b, B_PARTS, phase >> 1)
+            total = total + term if self.wide else self._accumulated(total, term)
         return total
 
+    def _accumulated(self, total: Array, term: Array) -> Array:
+        """``term`` is rounded to where ``total`` ends, halves up."""
+        unit = _unit(total)
+        steps = np.floor(term / unit + np.float32(0.5))
+        return self.to_dst(total + np.where(total == 0, term, steps * unit))
+
     def matmul(self, total: Array, left: Array, right: Array) -> Array:
-        """The left factor is in source register B, the right one in A."""
-        parts = (slice(None),) if self.wide else _HALVES
-        terms = (x[:, part] @ y[part] for y, x in self._factors(right, left) for part in parts)
-        return self._add_to(total, terms)
+        return self._sum(total, left, right)
 
     def sum_rows(self, total: Array, tile: Array, scale: float) -> Array:
         """A product with a column of ``scale``."""
-        return self.matmul(total, tile, np.full((2 * _FACE, 1), scale, np.float32))
+        return self._sum(total, tile, np.full((2 * _FACE, 1), scale, np.float32))
 
     def sum_columns(self, total: Array, tile: Array, scale: float) -> Array:
-        for part in _HALVES:
-            total = self._add_to(total, self._pooled(tile[part], scale))
+        """A row of ``scale`` times the upper faces, and then the lower ones."""
+        for rows in _HALVES:
+            total = self._pooled(total, tile[rows], scale)
         return total
 
     def sum_tile(self, total: Array, tile: Array, scale: float, dtype: str) -> Array:
@@ -127,44 +139,20 @@ class Fpu:
         row = np.zeros((1, _FACE), np.float32)
         for rows in _HALVES:
             for columns in _HALVES:
-                row = self._add_to(row, self._pooled(tile[rows, columns], scale))
-        return self._add_to(total, self._pooled(self.from_dst(row, dtype).T, scale))
+                row = self._pooled(row, tile[rows, columns], scale)
+        return self._pooled(total, self.from_dst(row, dtype).T, scale)
 
-    def _add_to(self, total: Array, terms: Iterable[Array]) -> Array:
-        """``terms`` on top of ``total``, as DST accumulates them."""
-        for term in terms:
-            total = self.to_dst(total + term)
-        return total
+    def _pooled(self, total: Array, values: Array, scale: float) -> Array:
+        return self._sum(total, np.full((1, _FACE), scale, np.float32), values)
 
-    def _factors(self, a: Array, b: Array) -> Iterator[tuple[Array, Array]]:
-        """The factors of each phase."""
-        parts_a, parts_b = _parts(a, _A_PARTS), _parts(b, _B_PARTS)
-        for phase in range(self.phases):
-            yield parts_a[phase & 1], parts_b[phase >> 1]
-
-    def _pooled(self, values: Array, scale: float) -> Iterator[Array]:
-        """The scaled sum over the first axis, phase by phase."""
-        for x, y in self._factors(values, np.full((1, 1), scale, np.float32)):
-            yield np.sum(x, axis=0, keepdims=True) * y
+    @property
+    def _sum(self) -> Summation:
+        return Summation(self.phases, self.wide, self.faulty)
 
 
-def _aligned_sum(large: Array, small: Array, *, down: bool = False) -> Array:
-    """The sum as the adder makes it: ``small`` is rounded to where the other operand ends.
-
-    Halves are rounded away from zero, or with ``down`` those of negative numbers towards it.
-    """
-    unit = np.ldexp(np.float32(1), np.frexp(large)[1] - _ADDER_BITS)
-    steps = np.abs(small) / unit
-    whole = np.floor(steps + np.float32(0.5))
-    if down:
-        whole = np.where(small < 0, np.ceil(steps - np.float32(0.5)), whole)
-    return np.asarray(large + np.where(large == 0, small, np.copysign(whole * unit, small)))
-
-
-def _parts(values: Array, dropped: tuple[int, int]) -> tuple[Array, Array]:
-    """What the multiplier takes of ``values`` in an even and in an odd phase."""
-    upper, both = (truncated(values, count) for count in dropped)
-    return upper, both - upper
+def _unit(values: Array) -> Array:
+    """The last place that the adder keeps beside ``values``."""
+    return np.asarray(np.ldexp(np.float32(1), np.frexp(values)[1] - _ADDER_BITS))
 
 
 class Exact:

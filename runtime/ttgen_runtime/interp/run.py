@@ -22,7 +22,7 @@ def run(plan: Plan, inputs: Mapping[str, Array], *, exact: bool = False) -> tupl
     ``exact``, nothing is rounded: everything is computed in float32. ProgramError (with the place
     in the kernel's source): a program does what a core would not survive.
     """
-    numerics: Numerics = Exact() if exact else Fpu.of(plan.compute)
+    numerics: Numerics = Exact() if exact else Fpu.of(plan)
     memory = {t.name: stored(t, inputs.get(t.name), numerics) for t in plan.tensors}
     before = {name: loaded(tensor) for name, tensor in memory.items()}
     with np.errstate(all="ignore"):  # what is undefined is NaN, and may be computed with
