@@ -130,10 +130,10 @@ def source(values: Array, name: str, *, wide: bool) -> Array:
     return truncated(values, dropped) if dropped else values
 
 
-def from_dst(values: Array, name: str, *, wide: bool) -> Array:
-    """What a source register that is set to the format ``name`` takes from DST.
+def in_style(values: Array, name: str, *, wide: bool) -> Array:
+    """What the FPU takes of ``values`` where it reads them in the style of the format ``name``.
 
-    It takes the shape that the format has there: TF32 for fp32, else bfloat16.
+    The style is TF32 for fp32, else bfloat16.
     """
     lost = STORAGE[name].lost
     dropped = TF32_DROPPED if wide and lost == (BF16_DROPPED, TF32_DROPPED) else BF16_DROPPED

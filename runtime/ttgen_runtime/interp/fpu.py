@@ -41,8 +41,8 @@ class Numerics(Protocol):
     def source(self, values: Array, dtype: str) -> Array:
         """What a source register of the FPU gets from a page."""
 
-    def from_dst(self, values: Array, dtype: str) -> Array:
-        """What a source register that is set to that format gets from DST."""
+    def in_style(self, values: Array, dtype: str) -> Array:
+        """What the FPU sees of a source register's values that is set to that format."""
 
     def to_dst(self, values: Array) -> Array:
         """What a register of DST holds."""
@@ -93,8 +93,8 @@ class Fpu:
     def source(self, values: Array, dtype: str) -> Array:
         return formats.source(values, dtype, wide=self.wide)
 
-    def from_dst(self, values: Array, dtype: str) -> Array:
-        return formats.from_dst(values, dtype, wide=self.wide)
+    def in_style(self, values: Array, dtype: str) -> Array:
+        return formats.in_style(values, dtype, wide=self.wide)
 
     def to_dst(self, values: Array) -> Array:
         is_float = values.dtype == np.float32
@@ -140,7 +140,7 @@ class Fpu:
         for rows in _HALVES:
             for columns in _HALVES:
                 row = self._pooled(row, tile[rows, columns], scale)
-        return self._pooled(total, self.from_dst(row, dtype).T, scale)
+        return self._pooled(total, self.in_style(row, dtype).T, scale)
 
     def _pooled(self, total: Array, values: Array, scale: float) -> Array:
         return self._sum(total, np.full((1, _FACE), scale, np.float32), values)
@@ -170,7 +170,7 @@ class Exact:
     def source(self, values: Array, dtype: str) -> Array:
         return values
 
-    def from_dst(self, values: Array, dtype: str) -> Array:
+    def in_style(self, values: Array, dtype: str) -> Array:
         return values
 
     def to_dst(self, values: Array) -> Array:

@@ -169,7 +169,13 @@ def _operand(core: Core, source: str, buffer: str, tile: int) -> Array:
     core.setup.require_format(source, dtype)
     check(STORAGE[dtype].is_float, f"the FPU does not compute with {dtype}")
     values = core.numerics.source(core.buffers[buffer].read(tile), dtype)
-    return core.numerics.from_dst(values, core.setup.formats["a"]) if source == "b" else values
+    return _in_style(core, source, values)
+
+
+def _in_style(core: Core, source: str, values: Array) -> Array:
+    """``values`` of a source as the FPU reads them: it takes B for what A's format is."""
+    style = core.setup.formats["a"]
+    return core.numerics.in_style(values, style) if source == "b" else values
 
 
 def _moved(core: Core, buffer: str, tile: int) -> Array:
@@ -241,7 +247,7 @@ def _maximum(
 
 def _from_dst(core: Core, source: str, values: Array) -> Array:
     """What source ``a`` or ``b`` takes from DST: no more than the format that it is set to has."""
-    return core.numerics.from_dst(values, core.setup.formats[source])
+    return _in_style(core, source, core.numerics.in_style(values, core.setup.formats[source]))
 
 
 # Arithmetic of two operands: the first is in source register A, the second in B ----------------
