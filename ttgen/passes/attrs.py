@@ -55,9 +55,11 @@ _NEEDED_FROM = {
     ROLES: "PropagateTTLayout",
     PARTITION: "TTTilesToCoreMap",
     WORK_PARTITION: "TTTilesToCoreMap",
+    CORE_RANGES: "TTTilesToCoreMap",
     CONSTANTS: "LowerTTTileIntrinsics",
     CONST_TILES: "LowerTTTileIntrinsics",
     COMPUTE_CONFIG: "LowerTTTileIntrinsics",
+    CB_DESC: "GridToPersistentTT",
 }
 
 
@@ -95,13 +97,18 @@ def check_known(func: PrimFunc) -> None:
 
 def require(func: PrimFunc, key: str, asked_by: str) -> Any:
     """The attribute ``key`` as plain Python; LoweringError says which pass has to run first."""
+    check_present(func, key, asked_by)
+    return plain(func.attrs[key])
+
+
+def check_present(func: PrimFunc, key: str, asked_by: str) -> None:
+    """LoweringError, which says which pass has to run first, where ``key`` is not set."""
     if not func.attrs or key not in func.attrs:
         raise LoweringError(
             f"{asked_by} needs the attribute '{key}'",
             at=kernel_place(func),
             hint=f"run {_NEEDED_FROM[key]} first",
         )
-    return plain(func.attrs[key])
 
 
 def optional(func: PrimFunc, key: str) -> Any:

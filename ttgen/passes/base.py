@@ -10,7 +10,7 @@ from tvm.ir import IRModule
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import TTError
-from ttgen.passes import attrs
+from ttgen.passes import attrs, invariants
 
 
 class TTPass(ABC):
@@ -27,7 +27,17 @@ class TTPass(ABC):
         """The transformed module; LoweringError at what the pass does not understand."""
 
     def __call__(self, module: IRModule) -> IRModule:
-        return self.transform(module)
+        """Transform ``module``, and check what has been made of it.
+
+        LoweringError, too, at an attribute that no pass knows, or that cannot be right
+        (:mod:`ttgen.passes.invariants`).
+        """
+        for func in module.functions.values():
+            if isinstance(func, PrimFunc):
+                attrs.check_known(func)
+        result = self.transform(module)
+        invariants.check(module, result, self.name)
+        return result
 
     def as_tvm_pass(self) -> Any:
         """This pass as TVM sees it. Errors keep their text across TVM's C++, as RuntimeErrors."""
@@ -35,7 +45,7 @@ class TTPass(ABC):
         @tvm.transform.module_pass(opt_level=0, name=self.name)  # type: ignore[untyped-decorator]
         def run(module: IRModule, _: Any) -> IRModule:
             try:
-                return self.transform(module)
+                return self(module)
             except TTError as error:
                 raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
@@ -43,7 +53,7 @@ class TTPass(ABC):
 
 
 class FuncPass(TTPass):
-    """A pass that treats every PrimFunc of a module on its own."""
+    """A pass that treats every PrimFunc of a module on its own, and leaves the others alone."""
 
     @abstractmethod
     def apply(self, func: PrimFunc) -> PrimFunc:
@@ -51,10 +61,9 @@ class FuncPass(TTPass):
 
     def transform(self, module: IRModule) -> IRModule:
         """Apply the pass to each function."""
-        result = {}
-        for var, func in module.functions.items():
-            if isinstance(func, PrimFunc):
-                attrs.check_known(func)
-                func = self.apply(func)
-            result[var] = func
-        return IRModule(result)
+        return IRModule(
+            {
+                var: self.apply(func) if isinstance(func, PrimFunc) else func
+                for var, func in module.functions.items()
+            }
+        )

@@ -57,8 +57,10 @@ class GridToPersistentTT(TTPass):
         result: dict[str, PrimFunc] = {}
         for var, func in module.functions.items():
             if not isinstance(func, PrimFunc):
-                continue
-            attrs.check_known(func)
+                raise LoweringError(
+                    f"'{var.name_hint}' is an {type(func).__name__}, and a kernel is a PrimFunc",
+                    hint="take it out of the module, or lower it to a PrimFunc first",
+                )
             for program, split in self._split(func).items():
                 name = f"{var.name_hint}_{program}"
                 result[name] = split.with_attr("global_symbol", name)

@@ -1,4 +1,4 @@
-"""The five passes in order, with their options in one place."""
+"""The passes in order, with their options in one place."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ttgen.passes.lower_tt_tile_intrinsics import LowerTTTileIntrinsics
 from ttgen.passes.propagate_tt_layout import PropagateTTLayout
 from ttgen.passes.record import Recorder, Timing
 from ttgen.passes.tt_tiles_to_core_map import TTTilesToCoreMap
+from ttgen.passes.verify_tt_ir import VerifyTTIR
 from ttgen.plan.from_ir import plan_from_programs
 from ttgen.plan.io import save
 from ttgen.plan.model import Plan, Tolerance
@@ -31,6 +32,7 @@ PASSES: tuple[type[TTPass], ...] = (
     TTTilesToCoreMap,
     LowerTTTileIntrinsics,
     GridToPersistentTT,
+    VerifyTTIR,
 )
 
 

@@ -134,7 +134,7 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
 
 
 #: The runtime arguments that the passes may ask for, and where a core's value comes from.
-_RUNTIME_ARGS: dict[str, Callable[[model.Partition, model.CoreWork], int]] = {
+RUNTIME_ARGS: dict[str, Callable[[model.Partition, model.CoreWork], int]] = {
     "start": lambda _, work: work.start,
     "count": lambda _, work: work.count,
     "sy": lambda partition, work: shard_at(partition, work)[0],
@@ -164,7 +164,7 @@ def _program(func: PrimFunc, partition: model.Partition) -> model.Program:
         runtime_args=model.RuntimeArgs(
             names=tuple(arguments),
             values=tuple(
-                tuple(_RUNTIME_ARGS[name](partition, work) for name in arguments)
+                tuple(RUNTIME_ARGS[name](partition, work) for name in arguments)
                 for work in partition.cores
             ),
         ),
@@ -243,7 +243,8 @@ def _argument(kind: Kind, arg: Any, scope: _Scope) -> model.Expr:
             return str(arg.value)
 
 
-_OPERATORS: dict[type[prim.Expr], model.Operator] = {
+#: The operators of TVM's expressions that a plan can hold.
+OPERATORS: dict[type[prim.Expr], model.Operator] = {
     prim.Add: "+",
     prim.Sub: "-",
     prim.Mul: "*",
@@ -259,7 +260,7 @@ def _expr(expr: prim.Expr, scope: _Scope) -> model.Expr:
         return int(expr.value)
     if isinstance(expr, tvm.ir.Var):
         return scope[expr]
-    operator = _OPERATORS.get(type(expr))
+    operator = OPERATORS.get(type(expr))
     if operator is None:
         raise LoweringError(f"a plan cannot hold the expression '{expr}'")
     return model.BinaryOp(operator, _expr(expr.a, scope), _expr(expr.b, scope))

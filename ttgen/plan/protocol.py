@@ -238,7 +238,7 @@ def _uses(op: Op, values: dict[str, int]) -> Iterator[tuple[str, int, bool]]:
     match op.op:
         case "read_page" | "write_page":
             yield str(op.args["cb"]), values["slot"], op.op == "read_page"
-        case "fill_page":
+        case "fill_page" | "fill_edge_page":
             yield str(op.args["cb"]), 0, True
         case "pack_tile":
             yield str(op.args["out"]), values["slot"], True

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from ttgen.plan.coverage import core_problems, work_problems
 from ttgen.plan.model import Plan
 from ttgen.plan.shards import cores_of, shard_shares, shard_tiles
-from ttgen.plan.violation import Violation, grid_text
-from ttgen.textpos import PathItem
+from ttgen.plan.violation import Violation
 
 #: Tile orders that take blocks of tiles together.
 BLOCKED = ("block", "match_shard")
@@ -16,47 +16,22 @@ BLOCKED = ("block", "match_shard")
 
 def cores(plan: Plan) -> Iterator[Violation]:
     """Cores are on the chip, and those with work are those of the ranges."""
-    width, height = plan.device_grid
     listed = [work.core for work in plan.partition.cores]
-    for i, (x, y) in enumerate(listed):
-        if x >= width or y >= height:
-            at: list[PathItem] = ["partition", "cores", i, "core"]
-            yield Violation(
-                at, f"core ({x}, {y}) is outside the {grid_text(plan.device_grid)} grid"
-            )
-    covered: list[tuple[int, int]] = []
-    for core_range in plan.core_ranges:
-        covered += core_range.cores()
-    if len(set(covered)) != len(covered):
-        yield Violation(["core_ranges"], "ranges overlap")
-    if len(set(listed)) != len(listed):
-        yield Violation(["partition", "cores"], "a core is listed twice")
-    if set(covered) != set(listed):
-        odd = sorted(set(covered) ^ set(listed))[0]
-        yield Violation(
-            ["partition", "cores"], f"core {odd} is in core_ranges or in partition, not in both"
-        )
+    covered = [core for core_range in plan.core_ranges for core in core_range.cores()]
+    for at, problem in core_problems(listed, covered, plan.device_grid):
+        yield Violation(at, problem)
 
 
 def work(plan: Plan) -> Iterator[Violation]:
-    """Every output tile once: the cores' ranges, sorted, must meet end to end."""
+    """Every output tile once."""
     total = prod(plan.partition.tiles)
     for tensor in plan.tensors:
         if tensor.role == "output" and tensor.pages != total:
             problem = f"{list(plan.partition.tiles)} is {total} tiles, '{tensor.name}' has"
             yield Violation(["partition", "tiles"], f"{problem} {tensor.pages}")
-    position = 0
-    ranges = [(w.start, w.count, i) for i, w in enumerate(plan.partition.cores) if w.count]
-    for start, count, i in sorted(ranges):
-        at: list[PathItem] = ["partition", "cores", i]
-        if start < position:
-            yield Violation(at, f"output tile {start} is given to two cores")
-        if start > position:
-            yield Violation(at, f"output tile {position} is given to no core")
-        position = start + count
-    if position != total:
-        problem = f"the cores' work ends at output tile {position}, the grid has {total}"
-        yield Violation(["partition", "cores"], problem)
+    shares = [(work.start, work.count) for work in plan.partition.cores]
+    for at, problem in work_problems(shares, total):
+        yield Violation(at, problem)
 
 
 def order(plan: Plan) -> Iterator[Violation]:
