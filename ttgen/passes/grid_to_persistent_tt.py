@@ -58,7 +58,7 @@ class GridToPersistentTT(TTPass):
         for var, func in module.functions.items():
             if not isinstance(func, PrimFunc):
                 raise LoweringError(
-                    f"'{var.name_hint}' is an {type(func).__name__}, and a kernel is a PrimFunc",
+                    f"'{var.name_hint}' is no PrimFunc, but of type {type(func).__name__}",
                     hint="take it out of the module, or lower it to a PrimFunc first",
                 )
             for program, split in self._split(func).items():
