@@ -118,13 +118,18 @@ def optional(func: PrimFunc, key: str) -> Any:
 
 def plain(value: Any) -> Any:
     """A TVM attribute value as dict, list, str, int, float, bool or None."""
-    if isinstance(value, tvm.ir.Map | Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+    # The most frequent first: an instance check of an abstract class costs more than all the rest.
+    if isinstance(value, str):
+        return str(value)
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, tvm.ir.Array | list | tuple):
         return [plain(item) for item in value]
+    if isinstance(value, tvm.ir.Map | Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tvm.ir.prim.IntImm | tvm.ir.prim.FloatImm | tvm.ir.StringImm):
         return value.value
-    return str(value) if isinstance(value, str) else value
+    return value
 
 
 def kernel_place(func: PrimFunc) -> Location:

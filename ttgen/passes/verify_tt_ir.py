@@ -54,9 +54,9 @@ class VerifyTTIR(TTPass):
     def transform(self, module: IRModule) -> IRModule:
         """Check every kernel of the module."""
         for kernel, programs in _kernels(module).items():
-            _check_shared(programs)
+            buffers = _check_shared(programs)
             for program, func in programs.items():
-                _Program(program, func).check()
+                _Program(program, func, buffers).check()
             _check_rules(kernel, programs)
         return module
 
@@ -82,7 +82,8 @@ def _kernels(module: IRModule) -> dict[str, dict[ProgramName, PrimFunc]]:
     return found
 
 
-def _check_shared(programs: Mapping[ProgramName, PrimFunc]) -> None:
+def _check_shared(programs: Mapping[ProgramName, PrimFunc]) -> set[str]:
+    """What the programs of a kernel agree about; the names of their circular buffers."""
     reader = programs["reader"]
     for key in _SHARED:
         for program, func in programs.items():
@@ -100,16 +101,15 @@ def _check_shared(programs: Mapping[ProgramName, PrimFunc]) -> None:
             at=attrs.kernel_place(reader),
             hint="split the kernel in two",
         )
+    return {str(buffer["name"]) for buffer in buffers}
 
 
 class _Program:
     """The statements of one program."""
 
-    def __init__(self, name: ProgramName, func: PrimFunc) -> None:
-        self._name, self._func = name, func
+    def __init__(self, name: ProgramName, func: PrimFunc, buffers: set[str]) -> None:
+        self._name, self._func, self._buffers = name, func, buffers
         self._at = attrs.kernel_place(func)
-        buffers = attrs.require(func, attrs.CB_DESC, VerifyTTIR.name)
-        self._buffers = {str(buffer["name"]) for buffer in buffers}
         is_tensor = {param: isinstance(param.ty, tirx.BufferType) for param in func.params}
         self._tensors = [param for param, is_one in is_tensor.items() if is_one]
         self._scalars = [param for param, is_one in is_tensor.items() if not is_one]

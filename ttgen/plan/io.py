@@ -95,16 +95,19 @@ def _json_error_place(text: str, name: str) -> Location:
 _LINE_LIMIT = 96
 
 
+_flat = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
 def _dump(value: Any, indent: int = 0) -> str:
     """JSON with sorted keys, where what fits stands on one line."""
-    flat = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    flat = _flat(value)
     if not isinstance(value, dict | list | tuple) or not value:
         return flat
     if len(flat) + indent <= _LINE_LIMIT:
         return flat
     pad = " " * (indent + 2)
     if isinstance(value, dict):
-        lines = [f"{pad}{json.dumps(k)}: {_dump(value[k], indent + 2)}" for k in sorted(value)]
+        lines = [f"{pad}{_flat(k)}: {_dump(value[k], indent + 2)}" for k in sorted(value)]
         return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
     lines = [pad + _dump(item, indent + 2) for item in value]
     return "[\n" + ",\n".join(lines) + "\n" + " " * indent + "]"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from operator import floordiv
 from pathlib import PurePosixPath
@@ -46,6 +47,7 @@ def _paths(plan: Plan) -> Iterator[Violation]:
             yield Violation(["templates", i], f"'{folder}' must be a path below the project")
 
 
+@lru_cache(maxsize=1024)
 def _is_relative(path: str) -> bool:
     pure = PurePosixPath(path)
     return not pure.is_absolute() and ".." not in pure.parts
