@@ -81,7 +81,8 @@ def _declare_aliases(env: Any) -> None:
     """The aliases, which all environments share: they get their actions once."""
     if _aliases:
         return
-    check = Action(_check_selection, strfunction=lambda *_: None)
+    # What an action would print is asked for in a dry run too, which does not run it.
+    check = Action(_check_selection, strfunction=_check_dry_run)
     verdict = Action(_verdict, strfunction=lambda *_: None)
     for name in _SELECTING:
         _aliases.extend(env.Alias(name, [], check))
@@ -217,6 +218,12 @@ def _check_selection(target: list[Any], source: list[Any], env: Any) -> None:
     problem = _selection.problem()
     if problem is not None:
         raise BuildError(target[0], errstr=problem)
+
+
+def _check_dry_run(target: list[Any], source: list[Any], env: Any) -> None:
+    """What the action prints, which is nothing; where it will not be run, the same check."""
+    if env.GetOption("no_exec"):
+        _check_selection(target, source, env)
 
 
 def _verdict(target: list[Any], source: list[Any], env: Any) -> int:
