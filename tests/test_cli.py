@@ -165,8 +165,8 @@ def test_usage_errors(run: Run, arguments: tuple[str, ...], says: str) -> None:
         (("k.py", "--set", "K=1"), "ttgen: k.py:4: no parameter 'K'; it takes M, N"),
         (("k.py", "--set", "M=x"), "parameters.M: Expected `int`, got `str`"),
         (
-            ("k.py", "-O", "layouts={A: {dtype: fp32}}"),
-            "ttgen: k.py:6:14: layout of A: dtype is fp32; supported: bf16",
+            ("k.py", "-O", "layouts={A: {dtype: fp16}}"),
+            "ttgen: k.py:6:14: layout of A: dtype is fp16; supported: bf16",
         ),
         (("k.py", "-O", "gird=[1, 1]"), "unknown key 'gird'\n  did you mean 'grid'"),
         (("k.py", "-O", "grid=[9, 1]"), "the core grid is 9x1; wormhole_b0 has 8 columns"),

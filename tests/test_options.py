@@ -11,8 +11,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 from sources import HEADER
 
@@ -23,7 +24,7 @@ from ttgen.passes.pipeline import build_tt_pipeline, pipeline_options, run_pipel
 from ttgen.plan import encode
 from ttgen.plan.model import Tolerance
 from ttgen.render import TemplateSet, render
-from ttgen.spec import LayoutSpec, Options, ToleranceSpec, Variant, load_variants
+from ttgen.spec import Options, Variant, load_variants
 
 SOURCE = f"""{HEADER}
 def k(M: int = 64, N: int = 96, K: int = 352):
@@ -51,7 +52,7 @@ def pick(*path: Any) -> Callable[[Any], Any]:
 
     def get(document: Any) -> Any:
         for step in path:
-            document = document[step]
+            document = document[step] if document else None
         return document
 
     return get
@@ -66,6 +67,9 @@ class Case:
     value: Any
 
 
+#: Where the shards of the output stand.
+SHARD = ("tensors", 2, "layout", "nd_shard")
+
 CASES = {
     "function": Case("function: other", pick("source", "function"), "other"),
     "arch": Case("arch: [blackhole]", pick("arch"), "blackhole"),
@@ -74,6 +78,41 @@ CASES = {
     "partition": Case("partition: column_major", pick("partition", "tile_order"), "column_major"),
     "layouts.dtype": Case(
         "layouts: {A: {dtype: bfp8_b}}", pick("tensors", 0, "layout", "dtype"), "bfp8_b"
+    ),
+    "layouts.memory": Case(
+        "layouts: {A: {memory: L1}}", pick("tensors", 0, "layout", "memory"), "L1"
+    ),
+    "layouts.layout": Case(
+        "layouts: {C: {layout: sharded, nd_shard: {grid: [2, 1]}}}",
+        pick("tensors", 2, "layout", "layout"),
+        "sharded",
+    ),
+    "layouts.nd_shard.grid": Case(
+        "layouts: {C: {nd_shard: {grid: [2, 3]}}}", pick(*SHARD, "grid"), [2, 3]
+    ),
+    "layouts.nd_shard.axes": Case(
+        "layouts: {C: {nd_shard: {axes: [N], grid: [3]}}}", pick(*SHARD, "grid"), [1, 3]
+    ),
+    "layouts.nd_shard.shard_shape": Case(
+        "layouts: {C: {nd_shard: {shard_shape: [64, 32]}}}",
+        pick(*SHARD, "shard_shape"),
+        [64, 32],
+    ),
+    "layouts.nd_shard.order": Case(
+        "layouts: {C: {nd_shard: {grid: [2, 3], order: column_major}}}",
+        pick(*SHARD, "order"),
+        "column_major",
+    ),
+    "layouts.nd_shard.cores": Case(
+        "layouts: {C: {nd_shard: {grid: [2, 1], cores: [[3, 4, 1, 2]]}}}",
+        pick(*SHARD, "cores", 0, "start"),
+        [3, 4],
+    ),
+    "core_ranges": Case("core_ranges: [[1, 2, 3, 1]]", pick("core_ranges", 0, "start"), [1, 2]),
+    "partition_mode": Case(
+        "layouts: {C: {nd_shard: {grid: [2, 1]}}}\npartition_mode: local_shard",
+        pick("partition", "mode"),
+        "local_shard",
     ),
     "fidelity": Case("fidelity: LoFi", pick("compute", "fidelity"), "LoFi"),
     "fp32_dest_acc": Case("fp32_dest_acc: true", pick("compute", "dst_tiles"), 4),
@@ -89,8 +128,6 @@ CASES = {
 }
 #: Keys that have one value so far: another one is refused.
 ONE_VALUE = {
-    "layouts.memory": ("layouts: {A: {memory: L1}}", "memory is L1; supported: DRAM"),
-    "layouts.layout": ("layouts: {A: {layout: sharded}}", "layout is sharded; supported: interl"),
     "layouts.tile_shape": ("layouts: {A: {tile_shape: [16, 32]}}", r"tile_shape is \[16, 32\]"),
 }
 #: Options that change nothing that a template shows.
@@ -128,11 +165,22 @@ def made(project: Path, spec: str) -> tuple[Any, dict[str, str]]:
     return json.loads(encode(plan)), render(plan, TemplateSet(folders))
 
 
-def spec_keys() -> set[str]:
-    """Every key, the keys of a mapping below it with a dot."""
-    inner = {"layouts": LayoutSpec, "tolerance": ToleranceSpec}
-    keys = {key for key in Options.__struct_fields__ if key not in inner}
-    return keys | {f"{key}.{k}" for key, cls in inner.items() for k in cls.__struct_fields__}
+def spec_keys(struct: Any = Options, prefix: str = "") -> set[str]:
+    """Every key, those of a mapping below it with a dot."""
+    keys: set[str] = set()
+    for field in msgspec.structs.fields(struct):
+        inner = [kind for kind in _kinds(field.type) if issubclass(kind, msgspec.Struct)]
+        for kind in inner:
+            keys |= spec_keys(kind, f"{prefix}{field.encode_name}.")
+        if not inner:
+            keys.add(f"{prefix}{field.encode_name}")
+    return keys
+
+
+def _kinds(annotation: Any) -> list[type]:
+    """The classes that an annotation is made of, but for keys and items of plain types."""
+    parts = [kind for part in get_args(annotation) for kind in _kinds(part)]
+    return [*parts, annotation] if isinstance(annotation, type) else parts
 
 
 def test_every_key_of_a_spec_has_a_case() -> None:
