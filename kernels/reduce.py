@@ -25,6 +25,12 @@ def center(M: int = 64, N: int = 128):
     return [A, topi.subtract(A, mean)]
 
 
+def batch_sum(B: int = 5, M: int = 40, N: int = 70):
+    """C = sum of A[b, :, :] over b: whole tiles."""
+    A = te.placeholder((B, M, N), "bfloat16", name="A")
+    return [A, topi.sum(A, axis=0)]
+
+
 def ragged_max(M: int = 40, N: int = 70):
     """B[i] = maximum of A[i, :] less 3: padding would be more than any of these numbers."""
     A = te.placeholder((M, N), "bfloat16", name="A")

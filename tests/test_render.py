@@ -45,7 +45,9 @@ from tvm import te
 
 def k():
     tensor = lambda name, *shape: te.placeholder(shape, "bfloat16", name=name)
-    A, B = tensor("A", 40, 70), tensor("B", 70, 40)
+    A, B, D = tensor("A", 40, 70), tensor("B", 70, 40), tensor("D", 3, 40, 70)
+    b = te.reduce_axis((0, 3), "b")
+    layers = te.compute((40, 70), lambda i, j: te.sum(D[b, i, j], axis=b), name="layers")
     row, column = tensor("row", 70), tensor("column", 40, 1)
     n = te.reduce_axis((0, 70), "n")
     value = lambda i: A[i, n] - te.const(1.0, "bfloat16")
@@ -53,9 +55,9 @@ def k():
     tree = lambda i, j: (
         (A[i, j] * row[j] + A[i, j]) * A[i, j] - A[i, j]
         - (A[i, j] - column[i, 0]) * (B[j, i] + row[j])
-        - (te.const(2.0, "bfloat16") - (A[i, j] - total[i, 0]))
+        - (te.const(2.0, "bfloat16") - (A[i, j] - total[i, 0])) - layers[i, j]
     )
-    return [A, B, row, column, te.compute((40, 70), tree, name="C")]
+    return [A, B, D, row, column, te.compute((40, 70), tree, name="C")]
 """
 
 FORMATS_MIXED = """

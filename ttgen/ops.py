@@ -98,7 +98,10 @@ _TABLE = (
     _op("reconfig_source_a", COMPUTE, a=_CB),
     _op("reconfig_pack", COMPUTE, out=_CB),
     _op("matmul_init", COMPUTE, in0=_CB, in1=_CB, transpose=_EXPR),
-    *(_op(f"{name}_init", COMPUTE, in0=_CB, in1=_CB) for name in ("add", "sub", "mul")),
+    *(
+        _op(f"{name}_init", COMPUTE, in0=_CB, in1=_CB)
+        for name in ("add", "sub", "mul", "accumulate")
+    ),
     *(
         _op(f"{name}_bcast_init", COMPUTE, in0=_CB, in1=_CB, dim=_BCAST)
         for name in ("add", "sub", "mul")
@@ -110,9 +113,10 @@ _TABLE = (
     _op("reduce_uninit", COMPUTE, in0=_CB),
     # Math: `tile*` counts pages from the buffer's read pointer. `*_dst` takes one operand from the
     # DST register that it writes; `rsub_dst` subtracts that register from the other operand.
+    # `accumulate` adds both operands to it.
     *(
         _op(f"{name}_tiles", COMPUTE, in0=_CB, in1=_CB, tile0=_EXPR, tile1=_EXPR, dst=_EXPR)
-        for name in ("matmul", "add", "sub", "mul")
+        for name in ("matmul", "add", "sub", "mul", "accumulate")
     ),
     *(
         _op(

@@ -20,10 +20,13 @@ PROJECT = Path(__file__).parents[2]
 #: Kernels of the library: sums, products and reductions of both kinds, broadcasts, constants.
 KERNELS = (
     "add-64x128",
+    "chain-layer_norm",
+    "chain-product",
     "fused",
     "gemm-64x96x160",
     "linear-50x70x90",
     "mul",
+    "reduce-batch_sum",
     "reduce-ragged_max",
     "reduce-ragged_mean",
     "reduce-row_sum",

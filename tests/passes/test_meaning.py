@@ -432,6 +432,237 @@ C = te.compute((64, 64), lambda i, j: B[i, j] * A[i, j], name="C")
 }
 
 
+#: Values of values: reductions of reductions, and what is used more than once.
+CHAINS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "two products": (
+        te(
+            {"A": (40, 70), "B": (70, 130), "D": (130, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+m = te.reduce_axis((0, 130), name="m")
+P = te.compute((40, 130), lambda i, l: te.sum(A[i, n] * B[n, l], axis=n), name="P")
+C = te.compute((40, 50), lambda i, j: te.sum(P[i, m] * D[m, j], axis=m), name="C")
+""",
+        ),
+        lambda A, B, D: A @ B @ D,
+    ),
+    "product on the right": (
+        te(
+            {"A": (40, 70), "B": (70, 40), "D": (40, 50)},
+            """
+n = te.reduce_axis((0, 40), name="n")
+m = te.reduce_axis((0, 70), name="m")
+P = te.compute((70, 50), lambda l, j: te.sum(B[l, n] * D[n, j], axis=n), name="P")
+C = te.compute((40, 50), lambda i, j: te.sum(A[i, m] * P[m, j], axis=m), name="C")
+""",
+        ),
+        lambda A, B, D: A @ (B @ D),
+    ),
+    "transposed product": (
+        te(
+            {"A": (40, 70), "B": (70, 40), "D": (40, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+m = te.reduce_axis((0, 40), name="m")
+P = te.compute((40, 40), lambda i, l: te.sum(A[i, n] * B[n, l], axis=n), name="P")
+C = te.compute((40, 50), lambda i, j: te.sum(P[m, i] * D[m, j], axis=m), name="C")
+""",
+        ),
+        lambda A, B, D: (A @ B).T @ D,
+    ),
+    "three products": (
+        te(
+            {"A": (2, 40, 40), "B": (40, 70), "D": (2, 70, 33), "E": (33, 20)},
+            """
+n = te.reduce_axis((0, 40), name="n")
+m = te.reduce_axis((0, 70), name="m")
+l = te.reduce_axis((0, 33), name="l")
+P = te.compute((2, 40, 70), lambda b, i, j: te.sum(A[b, i, n] * B[n, j], axis=n), name="P")
+Q = te.compute((2, 40, 33), lambda b, i, j: te.sum(P[b, i, m] * D[b, m, j], axis=m), name="Q")
+C = te.compute((2, 40, 20), lambda b, i, j: te.sum(Q[b, i, l] * E[l, j], axis=l), name="C")
+""",
+        ),
+        lambda A, B, D, E: A @ B @ D @ E,
+    ),
+    "sum of a product": (
+        te(
+            {"A": (40, 70), "B": (70, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+m = te.reduce_axis((0, 50), name="m")
+P = te.compute((40, 50), lambda i, j: te.sum(A[i, n] * B[n, j], axis=n), name="P")
+C = te.compute((40,), lambda i: te.sum(P[i, m], axis=m), name="C")
+""",
+        ),
+        lambda A, B: (A @ B).sum(axis=1),
+    ),
+    "maximum of a product": (
+        te(
+            {"A": (40, 70), "B": (70, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+m = te.reduce_axis((0, 50), name="m")
+P = te.compute((40, 50), lambda i, j: te.sum(A[i, n] * B[n, j], axis=n), name="P")
+C = te.compute((40,), lambda i: te.max(P[i, m] - te.const(7, "bfloat16"), axis=m), name="C")
+""",
+        ),
+        lambda A, B: (A @ B).max(axis=1) - 7,
+    ),
+    "row sums of products scale a product": (
+        te(
+            {"A": (40, 70), "B": (40, 70), "D": (40, 33), "E": (33, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+m = te.reduce_axis((0, 33), name="m")
+S = te.compute((40,), lambda i: te.sum(A[i, n] * B[i, n], axis=n), name="S")
+C = te.compute((40, 50), lambda i, j: te.sum(S[i] * D[i, m] * E[m, j], axis=m), name="C")
+""",
+        ),
+        lambda A, B, D, E: ((A * B).sum(axis=1)[:, None] * D) @ E,
+    ),
+    "vector of sums times a matrix": (
+        te(
+            {"A": (64, 64), "B": (64, 64)},
+            """
+n = te.reduce_axis((0, 64), name="n")
+m = te.reduce_axis((0, 64), name="m")
+S = te.compute((64,), lambda i: te.sum(A[i, n], axis=n), name="S")
+C = te.compute((64,), lambda j: te.sum(S[m] * B[m, j], axis=m), name="C")
+""",
+        ),
+        lambda A, B: A.sum(axis=1) @ B,
+    ),
+    "centred sums": (
+        te(
+            {"A": (40, 70)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+m = te.reduce_axis((0, 70), name="m")
+M = te.compute((40, 1), lambda i, o: te.max(A[i, n], axis=n), name="M")
+C = te.compute((40,), lambda i: te.sum(A[i, m] - M[i, 0], axis=m), name="C")
+""",
+        ),
+        lambda A: (A - A.max(axis=1, keepdims=True)).sum(axis=1),
+    ),
+    "statistics of a layer norm": (
+        te(
+            {"A": (40, 64), "g": (64,)},
+            """
+n = te.reduce_axis((0, 64), name="n")
+m = te.reduce_axis((0, 64), name="m")
+S = te.compute((40, 1), lambda i, o: te.sum(A[i, n], axis=n), name="S")
+X = te.compute((40, 64), lambda i, j: A[i, j] - S[i, 0] * te.const(1 / 64, "bfloat16"), name="X")
+V = te.compute((40, 1), lambda i, o: te.sum(X[i, m] * X[i, m], axis=m), name="V")
+C = te.compute((40, 64), lambda i, j: X[i, j] * g[j] + V[i, 0], name="C")
+""",
+        ),
+        lambda A, g: (
+            (A - A.mean(axis=1, keepdims=True)) * g
+            + ((A - A.mean(axis=1, keepdims=True)) ** 2).sum(axis=1, keepdims=True)
+        ),
+    ),
+    "variance of everything": (
+        te(
+            {"A": (40, 64)},
+            """
+n = te.reduce_axis((0, 40), name="n")
+m = te.reduce_axis((0, 64), name="m")
+k = te.reduce_axis((0, 40), name="k")
+l = te.reduce_axis((0, 64), name="l")
+S = te.compute((1,), lambda o: te.max(A[n, m], axis=[n, m]), name="S")
+C = te.compute((1,), lambda o: te.sum((A[k, l] - S[0]) * (A[k, l] - S[0]), axis=[k, l]), name="C")
+""",
+        ),
+        lambda A: ((A - A.max()) ** 2).sum(keepdims=True)[0],
+    ),
+    "product used twice": (
+        te(
+            {"A": (40, 70), "B": (70, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+P = te.compute((40, 50), lambda i, j: te.sum(A[i, n] * B[n, j], axis=n), name="P")
+C = te.compute((40, 50), lambda i, j: P[i, j] + P[i, j] * A[i, j], name="C")
+""",
+        ).replace("A[i, j], name", "P[i, j], name"),
+        lambda A, B: A @ B + (A @ B) ** 2,
+    ),
+    "sum over a batch": (
+        te({"A": (5, 40, 70)}, _sum_over(5, (40, 70), "i, j", "A[n, i, j]")),
+        lambda A: A.sum(axis=0),
+    ),
+    "sum over a batch of products of tiles": (
+        te(
+            {"A": (3, 40, 70), "B": (3, 40, 70)},
+            _sum_over(3, (40, 70), "i, j", "A[n, i, j] * B[n, i, j]"),
+        ),
+        lambda A, B: (A * B).sum(axis=0),
+    ),
+    "sum over a batch of transposed matrices": (
+        te({"A": (3, 70, 40)}, _sum_over(3, (40, 70), "i, j", "A[n, j, i]")),
+        lambda A: A.sum(axis=0).T,
+    ),
+    "sum over a batch of products": (
+        te(
+            {"A": (3, 40, 70), "B": (3, 70, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+b = te.reduce_axis((0, 3), name="b")
+P = te.compute((3, 40, 50), lambda a, i, j: te.sum(A[a, i, n] * B[a, n, j], axis=n), name="P")
+C = te.compute((40, 50), lambda i, j: te.sum(P[b, i, j], axis=b), name="C")
+""",
+        ),
+        lambda A, B: (A @ B).sum(axis=0),
+    ),
+    "sum of a tree over a batch and columns": (
+        te(
+            {"A": (3, 40, 70)},
+            """
+b = te.reduce_axis((0, 3), name="b")
+n = te.reduce_axis((0, 70), name="n")
+C = te.compute((40,), lambda i: te.sum(A[b, i, n] + te.const(1, "bfloat16"), axis=[b, n]), name="C")
+""",
+        ),
+        lambda A: (A + 1).sum(axis=(0, 2)),
+    ),
+    "maximum of a tree over everything": (
+        te(
+            {"A": (3, 40, 70)},
+            """
+b = te.reduce_axis((0, 3), name="b")
+m = te.reduce_axis((0, 40), name="m")
+n = te.reduce_axis((0, 70), name="n")
+nine = te.const(9, "bfloat16")
+C = te.compute((1,), lambda i: te.max(A[b, m, n] - nine, axis=[b, m, n]), name="C")
+""",
+        ),
+        lambda A: A.max(keepdims=True)[0, 0] - 9,
+    ),
+    "several dimensions and a transposed factor": (
+        te(
+            {"A": (3, 70, 40), "B": (3, 70, 50)},
+            """
+b = te.reduce_axis((0, 3), name="b")
+n = te.reduce_axis((0, 70), name="n")
+C = te.compute((40, 50), lambda i, j: te.sum(A[b, n, i] * B[b, n, j], axis=[b, n]), name="C")
+""",
+        ),
+        lambda A, B: np.einsum("bni,bnj->ij", A, B),
+    ),
+    "ragged product of what is not zero": (
+        te(
+            {"A": (40, 70), "B": (70, 50)},
+            """
+n = te.reduce_axis((0, 70), name="n")
+one = te.const(1, "bfloat16")
+C = te.compute((40, 50), lambda i, j: te.sum((A[i, n] + one) * (B[n, j] - one), axis=n), name="C")
+""",
+        ),
+        lambda A, B: (A + 1) @ (B - 1),
+    ),
+}
+MEANINGS |= CHAINS
+
+
 @pytest.mark.parametrize("options", [{}, {"grid": (2, 1), "block_tiles": 3, "buffering": 1}])
 @pytest.mark.parametrize(("source", "meaning"), MEANINGS.values(), ids=MEANINGS.keys())
 def test_sources_give_what_numpy_gives(

@@ -305,9 +305,9 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "Nt is 10, the output has 3 tiles there",
     ),
     "Kt, the tiles reduced over": (
-        put("programs", "reader", "constants", 2, "value", value=10),
+        put("programs", "reader", "constants", 2, "value", value=12),
         "programs.reader.constants.2",
-        "Kt is 10, the partition says 11",
+        "Kt is 12, the partition says 11",
     ),
     "Mt, of which the right one is a multiple": (
         put("programs", "writer", "constants", 0, "value", value=1),

@@ -24,7 +24,6 @@ from ttgen.analysis.expr import (
     access,
     expression,
     loads,
-    reductions,
     renamed,
     replaced,
 )
@@ -141,13 +140,6 @@ def _inlined(computation: Computation, definitions: dict[tvm.ir.Var, Computation
         return renamed(earlier.value, {a: b for a, b in dims.items() if a.axes})
 
     value = replaced(computation.value, dict.fromkeys(definitions, expand))
-    for outer in reductions(value):
-        if any(True for _ in reductions(outer.value)):
-            raise LoweringError(
-                "a reduction of a reduction does not lower yet",
-                at=computation.at,
-                hint="write the inner result to a tensor of its own, in another kernel",
-            )
     return Computation(computation.output, value, computation.at)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import prod
 
-from ttgen.analysis import Computation, Dim, Expr, Reduce, loads
+from ttgen.analysis import Binary, Computation, Const, Dim, Expr, Load, Mask, Reduce, loads
 
 #: Rows and columns of a tile, elements.
 TILE = 32
@@ -54,9 +55,35 @@ def tiles_along(dim: Dim) -> int:
     return -(-dim.extent // TILE)
 
 
-def trips(reduce: Reduce) -> int:
-    """Tiles that one tile of the result is reduced over."""
-    result = 1
-    for dim in reduce.dims:
-        result *= tiles_along(dim) if dim in tile_dims(reduce.value) else dim.extent
-    return result
+def free_dims(expr: Expr) -> set[Dim]:
+    """The dimensions that the value depends on."""
+    match expr:
+        case Load(access=access):
+            return set(access.dims)
+        case Binary(a=a, b=b):
+            return free_dims(a) | free_dims(b)
+        case Reduce(dims=dims, value=value):
+            return free_dims(value) - set(dims)
+        case Mask(dim=dim):
+            return {dim}
+        case Const():
+            return set()
+
+
+def steps(expr: Expr, around: Mapping[Dim, int] | None = None) -> int:
+    """Tiles that the longest reduction in ``expr`` adds up for one tile of the value.
+
+    ``around``: the trips of the loops around it. A reduction inside another one is made in each of
+    the iterations that it depends on.
+    """
+    around = around or {}
+    match expr:
+        case Binary(a=a, b=b):
+            return max(steps(a, around), steps(b, around))
+        case Reduce(dims=dims, value=value):
+            in_tiles, free = tile_dims(value), free_dims(expr)
+            own = {dim: tiles_along(dim) if dim in in_tiles else dim.extent for dim in dims}
+            moving = {dim: trips for dim, trips in around.items() if dim in free}
+            return max(prod((moving | own).values()), steps(value, moving | own))
+        case _:
+            return 1

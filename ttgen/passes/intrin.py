@@ -64,6 +64,7 @@ TILE_MATH: dict[str, TileMath] = {
         *_binary("sub"),
         *_binary("mul"),
         TileMath("rsub_dst", 1, "rsub_dst_tiles", "rsub_dst_init", sources=("in0", "dst")),
+        TileMath("accumulate", 2, "accumulate_tiles", "accumulate_init"),
         TileMath("copy", 1, "copy_tile", "copy_init", sources=("in0",)),
         TileMath("transpose", 1, "transpose_tile", "transpose_init", sources=("in0",)),
         TileMath("reduce", 2, "reduce_tile", "reduce_init", words=2, uninit="reduce_uninit"),

@@ -10,14 +10,14 @@ from typing import Any, ClassVar, get_args
 
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import Computation, analyse, reductions
+from ttgen.analysis import Computation, analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.layouts import core_ranges, nd_shard
 from ttgen.partition import TILE_ORDERS, WorkItem, balanced, block_rows
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
-from ttgen.passes.device_shape import trips
+from ttgen.passes.device_shape import steps
 from ttgen.passes.infer_tt_layout import tiles
 from ttgen.passes.work import Dealt, Share, check_cover, dealt, ranges_of, read_work
 from ttgen.plan.model import CoreRange, NdShard, PartitionMode
@@ -256,4 +256,4 @@ def _own_shards(asked: _Asked, shards: NdShard, dealt: Dealt, tiles: Grid) -> _D
 
 def _reduction_tiles(computation: Computation) -> int:
     """Tiles that one output tile is reduced over, 1 where there is no reduction."""
-    return max((trips(reduce) for reduce in reductions(computation.value)), default=1)
+    return steps(computation.value)

@@ -87,7 +87,7 @@ def _program(
                 totals.pushed[str(event.op.args["cb"])] += event.values["pages"] * event.times
             case "cb_pop_front":
                 totals.popped[str(event.op.args["cb"])] += event.values["pages"] * event.times
-            case "matmul_tiles" | "reduce_tile":
+            case "matmul_tiles" | "reduce_tile" | "accumulate_tiles":
                 place = reducing.setdefault(id(event.op), len(reducing))
                 totals.reduced[place] += event.times
     for problem in state.at_the_end():

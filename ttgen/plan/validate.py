@@ -237,7 +237,7 @@ def _runtime_args(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[
 
 
 def _constants(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[Violation]:
-    """Mt and Nt are the output's; extents of a batch stand beside Kt, so that divides its whole."""
+    """Mt and Nt are the output's; Kt is one reduction's, which may not be the longest."""
     known: dict[str, int] = {
         constant.name: constant.value
         for _, other in reversed(plan.programs.items())
@@ -255,7 +255,7 @@ def _constants(plan: Plan, program: Program, at: list[PathItem]) -> Iterator[Vio
     for i, constant in enumerate(program.constants):
         name, value = constant.name, constant.value
         here: list[PathItem] = [*at, "constants", i]
-        if value < 1 or (name == "Kt" and len_k % value):
+        if value < 1 or (name == "Kt" and value > len_k):
             yield Violation(here, f"{name} is {value}, the partition says {len_k}")
         elif name in ("Mt", "Nt") and known[name] != value:
             yield Violation(here, f"{name} is {value}, the output has {known[name]} tiles there")

@@ -50,6 +50,9 @@ class Numerics(Protocol):
     def add(self, a: Array, b: Array) -> Array:
         """The sum of two tiles."""
 
+    def accumulate(self, total: Array, values: Array) -> Array:
+        """``total``, which DST holds, and ``values``."""
+
     def multiply(self, a: Array, b: Array) -> Array:
         """The product of two tiles, element by element; ``a`` is in source register A."""
 
@@ -107,6 +110,9 @@ class Fpu:
         unit = _unit(large)
         steps = np.copysign(np.floor(np.abs(small) / unit + np.float32(0.5)), small)
         return np.asarray(large + np.where(large == 0, small, steps * unit))
+
+    def accumulate(self, total: Array, values: Array) -> Array:
+        return self._sum.plus(total, values)
 
     def multiply(self, a: Array, b: Array) -> Array:
         total = np.zeros((), np.float32)
@@ -178,6 +184,9 @@ class Exact:
 
     def add(self, a: Array, b: Array) -> Array:
         return np.asarray(a + b)
+
+    def accumulate(self, total: Array, values: Array) -> Array:
+        return np.asarray(total + values)
 
     def multiply(self, a: Array, b: Array) -> Array:
         return np.asarray(a * b)

@@ -201,6 +201,19 @@ def matmul_tiles(core: Core, in0: str, in1: str, tile0: int, tile1: int, dst: in
     _set(core, dst, product)
 
 
+def accumulate_init(core: Core, in0: str, in1: str) -> None:
+    core.setup.prepare("accumulate", in0, in1)
+
+
+def accumulate_tiles(core: Core, in0: str, in1: str, tile0: int, tile1: int, dst: int) -> None:
+    """Adds the sum of two tiles to DST."""
+    core.setup.require("accumulate", in0, in1)
+    a, b = _operand(core, "a", in0, tile0), _operand(core, "b", in1, tile1)
+    held = core.dst.register(dst)
+    total = core.numerics.add(a, b)
+    _set(core, dst, total if held is None else core.numerics.accumulate(held, total))
+
+
 def copy_tile(core: Core, in0: str, tile0: int, dst: int) -> None:
     core.setup.require("copy", in0)
     _set(core, dst, _moved(core, in0, tile0))
@@ -338,6 +351,8 @@ OPERATIONS: dict[str, Callable[..., None]] = {
         reconfig_pack,
         matmul_init,
         matmul_tiles,
+        accumulate_init,
+        accumulate_tiles,
         copy_init,
         copy_tile,
         transpose_init,

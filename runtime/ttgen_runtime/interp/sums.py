@@ -56,6 +56,11 @@ class Summation:
                 total = self._added(total, sums[groups], levels[groups])
         return total
 
+    def plus(self, total: Array, values: Array) -> Array:
+        """``total + values``: tiles of one term for each element."""
+        level = np.where(values == 0, _NOTHING, np.frexp(values)[1] - 1)
+        return self._added(total, values[:, None], level[:, None])
+
     def _added(self, total: Array, sums: Array, levels: Array) -> Array:
         """What DST holds after a step: (r, c); ``sums`` and their exponents are (r, 2, c)."""
         own = np.where(total == 0, _NOTHING, np.frexp(total)[1] - 1)

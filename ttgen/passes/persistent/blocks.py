@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 from tvm import tirx
 
@@ -33,11 +34,6 @@ class Blocks:
         name = str(loop.loop_var.name)
         return self.extents[name] % self.along[name] == 0
 
-    def whole(self, loop: tirx.For) -> int:
-        """Tiles of all blocks along ``loop``, the last one counted in full."""
-        name = str(loop.loop_var.name)
-        return -(-self.extents[name] // self.along[name]) * self.along[name]
-
     def of(self, stage: Stage, operand: Operand) -> int:
         """Tiles of ``operand`` that move at a time."""
         loop = stage.innermost(operand)
@@ -45,7 +41,12 @@ class Blocks:
 
     def made_by(self, stage: Stage) -> int:
         """Tiles that ``stage`` leaves for others before they use the first one."""
-        return self.output if stage.map is None else self.whole(stage.map)
+        if not stage.maps:
+            return self.output
+        *outer, innermost = (str(loop.loop_var.name) for loop in stage.maps)
+        size = self.along[innermost]
+        blocks = -(-self.extents[innermost] // size)
+        return prod(self.extents[name] for name in outer) * blocks * size
 
 
 def choose_blocks(
@@ -63,19 +64,24 @@ def choose_blocks(
     """
     busy = {count for count in counts if count}
     output = min(block_tiles, max(busy))
-    if any(not stage.reduces and stage.map is None for stage in nest.stages):
+    if any(not stage.reduces and not stage.maps for stage in nest.stages):
         output = min(output, dst_tiles)
-    if any(stage.map is not None for stage in nest.stages):
+    if any(stage.maps for stage in nest.stages):
         output = 1  # temporary tiles of one output tile at a time
     along: dict[str, int] = {}
     extents: dict[str, int] = {}
     for stage in nest.stages:
-        for loop in stage.blocked_loops():
-            name = str(loop.loop_var.name)
-            in_dst = loop is stage.map and not stage.reduces
-            limit = min(block_tiles, dst_tiles) if in_dst else block_tiles
-            extents[name] = constants[str(loop.extent.name)]
-            along[name] = _divisor_or_limit(extents[name], limit)
+        for loop in (*stage.maps, *stage.reduces):
+            extents[str(loop.loop_var.name)] = constants[str(loop.extent.name)]
+        if stage.maps:
+            name = str(stage.maps[-1].loop_var.name)
+            limit = block_tiles if stage.reduces else min(block_tiles, dst_tiles)
+            # Tiles of several loops are one row of pages, which takes blocks that are all full.
+            choose = _divisor_or_limit if len(stage.maps) == 1 else _divisor
+            along[name] = choose(extents[name], limit)
+        if stage.reduces:
+            name = str(stage.reduces[-1].loop_var.name)
+            along[name] = _divisor_or_limit(extents[name], block_tiles)
     is_even = all(count % output == 0 for count in busy)
     return Blocks(output, is_even, along, extents, buffering)
 
@@ -87,5 +93,10 @@ def _divisor_or_limit(extent: int, limit: int) -> int:
     filled last block costs less than small blocks do.
     """
     limit = min(limit, extent)
-    best = max(size for size in range(1, limit + 1) if extent % size == 0)
+    best = _divisor(extent, limit)
     return best if 2 * best >= limit else limit
+
+
+def _divisor(extent: int, limit: int) -> int:
+    """The largest divisor of ``extent`` up to ``limit``."""
+    return max(size for size in range(1, min(limit, extent) + 1) if extent % size == 0)

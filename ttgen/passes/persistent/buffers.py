@@ -79,6 +79,13 @@ def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
     held = {name: desc["l1_bytes"] for name, desc in layouts.items() if desc["l1_bytes"]}
     used = sum(sizes.values()) + sum(held.values())
     if used > arch.l1_bytes:
+        inner = sum(sizes[b["name"]] for b in buffers if b["role"] == "intermediate")
+        hint = "lower block_tiles or buffering"
+        if 2 * inner > used:
+            hint = (
+                "a reduction waits in L1 for all that it runs over: "
+                "write that to a tensor, in a kernel of its own"
+            )
         listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
         tensors = ", ".join(f"{name} {size}" for name, size in held.items())
         raise LoweringError(
@@ -86,8 +93,7 @@ def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
             + (f", tensors {sum(held.values())} ({tensors})" if held else "")
             + f"; {arch.name} has {arch.l1_bytes}",
             at=attrs.kernel_place(func),
-            hint="lower block_tiles or buffering"
-            + (", or cut the tensors into more shards" if held else ""),
+            hint=hint + (", or cut the tensors into more shards" if held else ""),
         )
 
 

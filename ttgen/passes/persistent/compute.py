@@ -79,20 +79,21 @@ class ComputeEmitter(ProgramEmitter):
     def _stage(self, stage: Stage, tiles: prim.Expr) -> Body:
         still = stage.at_level(None, stage.streams())
         waits = [self.op("cb_wait_front", t.buffer, self._pages(t)) for t in stage.temporaries()]
-        if stage.map is None:
+        if not stage.maps:
             return [*waits, *self._results(stage, still, self.blocks.output, tiles, _Place)]
-        moving = stage.at_level(stage.map, stage.streams())
+        innermost = stage.maps[-1]
+        moving = stage.at_level(innermost, stage.streams())
 
         def of_block(block: tvm.ir.Var, inner: prim.Expr) -> Body:
             def here(slot: Any) -> _Place:
-                return _Place().within(stage.map, block, slot)
+                return _Place().within(innermost, block, slot)
 
-            return self._results(stage, moving, self.blocks.size(stage.map), inner, here)
+            return self._results(stage, moving, self.blocks.size(innermost), inner, here)
 
         return [
             *waits,
             *self._waits(still, 1),
-            self.along(stage.map, of_block),
+            self.over(stage.maps, of_block),
             *self._pops(still, 1),
         ]
 
@@ -242,7 +243,7 @@ class ComputeEmitter(ProgramEmitter):
         if operand.kind == "constant":
             return substitute(operand.page, place.values)
         if operand.kind == "temporary":
-            is_mapped = self.nest.maker(operand).map is not None
+            is_mapped = bool(self.nest.maker(operand).maps)
             return substitute(operand.page, place.values) if is_mapped else place.output
         loop = stage.innermost(operand)
         return place.output if loop is None else place.inner[loop.loop_var]

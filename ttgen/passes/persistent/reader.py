@@ -92,11 +92,11 @@ class ReaderEmitter(ProgramEmitter):
     def _read_loops(self, stage: Stage, tile: tvm.ir.Var) -> Body:
         """What moves with the loops of a stage, for one output tile."""
         bindings, at = self.coordinates.bind(tile, [operand.page for operand in stage.streams()])
-        if stage.map is None:
-            return [*bindings, *self._read_reduced(stage, at)]
-        return [*bindings, *self._read_map(stage, stage.map, at)]
+        read = self._read_map if stage.maps else self._read_reduced
+        return [*bindings, *read(stage, at)]
 
-    def _read_map(self, stage: Stage, around: tirx.For, at: _Values) -> Body:
+    def _read_map(self, stage: Stage, at: _Values) -> Body:
+        around = stage.maps[-1]
         operands = stage.at_level(around, stage.streams())
         inner = stage.at_level(stage.reduces[-1], stage.streams()) if stage.reduces else []
 
@@ -109,7 +109,7 @@ class ReaderEmitter(ProgramEmitter):
                 body.append(slots(tiles, lambda slot: self._read_reduced(stage, here(slot))))
             return body
 
-        return [self.along(around, of_block)]
+        return [self.over(stage.maps, of_block)]
 
     def _read_reduced(self, stage: Stage, at: _Values) -> Body:
         innermost = stage.reduces[-1]

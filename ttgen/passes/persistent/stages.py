@@ -70,13 +70,13 @@ class Step:
 class Stage:
     """Steps in one DST register, then a pack into ``target``.
 
-    ``reduces``: the loops that the first step adds up over. ``map``: the loop around all of it, a
-    tile for each iteration.
+    ``reduces``: the loops that the first step adds up over. ``maps``: the loops around all of it, a
+    tile for each iteration. Both are outermost first.
     """
 
     steps: tuple[Step, ...]
     target: Operand
-    map: tirx.For | None = None
+    maps: tuple[tirx.For, ...] = ()
     reduces: tuple[tirx.For, ...] = ()
 
     def streams(self) -> list[Operand]:
@@ -91,16 +91,12 @@ class Stage:
         found = {o.buffer: o for step in self.steps for o in step.operands if o.kind == kind}
         return list(found.values())
 
-    def blocked_loops(self) -> list[tirx.For]:
-        """The loops that are run through in blocks."""
-        return [loop for loop in (self.map, *self.reduces[-1:]) if loop is not None]
-
     def innermost(self, operand: Operand) -> tirx.For | None:
         """The innermost of the blocked loops that ``operand`` moves with; None: with none."""
         if self.reduces and operand.moves_with(self.reduces):
             return self.reduces[-1]
-        if self.map is not None and operand.moves_with([self.map]):
-            return self.map
+        if self.maps and operand.moves_with(self.maps):
+            return self.maps[-1]
         return None
 
     def at_level(self, loop: tirx.For | None, operands: Sequence[Operand]) -> list[Operand]:
@@ -170,7 +166,10 @@ class _Parser:
         pending: list[tirx.Stmt] = []
         for part in body:
             if _annotated(part, MAP):
-                stages.append(self._stage(_parts(part.body), part))
+                maps = [part]
+                while _annotated(maps[-1].body, MAP):
+                    maps.append(maps[-1].body)
+                stages.append(self._stage(_parts(maps[-1].body), maps))
                 continue
             pending.append(part)
             if self._is_pack(part):
@@ -180,7 +179,7 @@ class _Parser:
             raise self._unexpected(pending[-1] if pending else None, "a tt.pack at the end")
         return stages
 
-    def _stage(self, parts: list[tirx.Stmt], around: tirx.For | None = None) -> Stage:
+    def _stage(self, parts: list[tirx.Stmt], maps: Sequence[tirx.For] = ()) -> Stage:
         *operations, last = parts
         steps: list[Step] = []
         reduces: tuple[tirx.For, ...] = ()
@@ -201,7 +200,7 @@ class _Parser:
         is_output = target in self._func.params
         kind: OperandKind = "tensor" if is_output else "temporary"
         packed = Operand(target, page, str(target.name), kind)
-        return Stage(tuple(steps), packed, around, reduces)
+        return Stage(tuple(steps), packed, tuple(maps), reduces)
 
     def _step(self, node: tirx.Stmt) -> Step:
         name, (_, *rest) = self._call(node)

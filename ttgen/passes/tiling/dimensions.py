@@ -12,8 +12,8 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import prim
 
-from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce
-from ttgen.passes.device_shape import ONE, tiles_along
+from ttgen.analysis import Dim, Expr, Reduce
+from ttgen.passes.device_shape import ONE, free_dims, tiles_along
 
 
 class Names:
@@ -52,21 +52,6 @@ class Frame:
         return words.get((rows, columns), "SCALAR")
 
 
-def free_dims(expr: Expr) -> set[Dim]:
-    """The dimensions that the value depends on."""
-    match expr:
-        case Load(access=access):
-            return set(access.dims)
-        case Binary(a=a, b=b):
-            return free_dims(a) | free_dims(b)
-        case Reduce(dims=dims, value=value):
-            return free_dims(value) - set(dims)
-        case Mask(dim=dim):
-            return {dim}
-        case Const():
-            return set()
-
-
 @dataclass
 class Dimensions:
     """The loops over tiles of one kernel.
@@ -82,10 +67,6 @@ class Dimensions:
 
     def __contains__(self, dim: Dim) -> bool:
         return dim in self._coordinates
-
-    def variable(self, dim: Dim) -> tvm.ir.Var:
-        """The loop variable of ``dim``."""
-        return self._coordinates[dim]
 
     def symbols(self) -> list[tvm.ir.Var]:
         """The extents of all loops, as parameters."""
@@ -155,20 +136,6 @@ class Dimensions:
         """
         extent, tiles = self._extents[dim]
         return (1, 0) if tiles == 1 else (2, self._coordinates[dim] // (extent - 1))
-
-    def uses(self, page: Any, dim: Dim) -> bool:
-        """Whether ``page`` moves with the loop over ``dim``."""
-        if isinstance(page, int):
-            return False
-        var = self._coordinates[dim]
-        found: list[Any] = []
-
-        def visit(seen: tvm.ir.Var) -> None:
-            if seen.same_as(var):
-                found.append(seen)
-
-        tvm_ffi.structural_walk(page, (tvm.ir.Var, visit))
-        return bool(found)
 
 
 def _is_zero(page: Any) -> bool:

@@ -12,6 +12,7 @@ from ttgen.passes.device_shape import device_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame, Names
 from ttgen.passes.tiling.expressions import Expressions
 from ttgen.passes.tiling.marks import PARALLEL, ConstantPage
+from ttgen.passes.tiling.sharing import used_again
 from ttgen.passes.tiling.stages import Stages, sequence
 
 
@@ -42,7 +43,8 @@ def tile_loops(computation: Computation, taken: set[str]) -> TileLoops:
     output = computation.output.buffer
     stages = Stages(dims, output.ty)
     page = dims.page([*batch, rows, columns])
-    Expressions(dims, stages, frame).finish(computation.value, frame, output, page, computation.at)
+    expressions = Expressions(dims, stages, frame, used_again(computation.value))
+    expressions.finish(computation.value, frame, output, page, computation.at)
     body = sequence(stages.parts)
     for dim in reversed([*batch, rows, columns]):
         if dim in dims:

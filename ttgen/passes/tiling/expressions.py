@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import tvm
 from tvm import tirx
@@ -12,21 +12,28 @@ from tvm import tirx
 from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Mask, Reduce
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
-from ttgen.passes.device_shape import ONE, as_tiles
-from ttgen.passes.tiling.dimensions import Dimensions, Frame, free_dims
+from ttgen.passes.device_shape import ONE, as_tiles, free_dims
+from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.reductions import Reductions
 from ttgen.passes.tiling.stages import Stages, Tile, span
 
 _COMMUTES = ("add", "mul")
+#: What a temporary tile holds: a value, in a frame, for each iteration of some loops.
+_Key: TypeAlias = tuple[Expr, Frame, tuple[Dim, ...]]
 
 
 @dataclass
 class Expressions:
-    """Lowers expressions of one kernel. ``frame``: the output's."""
+    """Lowers expressions of one kernel. ``frame``: the output's.
+
+    ``shared`` are values that are used more than once: they are tiles in memory, made once.
+    """
 
     dims: Dimensions
     stages: Stages
     frame: Frame
+    shared: Collection[Expr]
+    _made: dict[_Key, Tile] = field(default_factory=dict)
     _reductions: Reductions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,30 +57,51 @@ class Expressions:
 
     def _into_dst(self, expr: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
         """Operations that leave ``expr`` in DST; earlier stages are added where it needs them."""
+        if self._in_memory(expr, frame):
+            return self._load(self.tile(expr, frame, at), frame, at)
+        return self._computed(expr, frame, at)
+
+    def _computed(self, expr: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
+        """``expr`` by its own operation."""
         match expr:
-            case Load() | Const() | Mask():
-                return self._load(self.tile(expr, frame, at), frame, at)
             case Binary(op="max"):
                 raise LoweringError(
                     f"'{expr}' does not lower yet",
                     at=expr.at if expr.at.path else at,
                     hint="the maximum over a dimension does, that of two values not",
                 )
-            case _ if frame.narrowed(expr) != frame:
-                return self._load(self.tile(expr, frame, at), frame, at)
-            case Reduce():
-                return self._reductions.into_dst(expr, frame)
             case Binary():
                 return self._binary(expr, frame, at)
+            case Reduce():
+                return self._reductions.into_dst(expr, frame)
+            case Load() | Const() | Mask():
+                return self._load(self.tile(expr, frame, at), frame, at)
+
+    def _in_memory(self, expr: Expr, frame: Frame) -> bool:
+        """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
+        is_leaf = isinstance(expr, Load | Const | Mask)
+        return is_leaf or expr in self.shared or frame.narrowed(expr) != frame
 
     def _temporary(self, expr: Expr, frame: Frame, at: Location) -> Tile:
         """A tile of its own for ``expr``, made by an earlier stage."""
-        buffer = self.stages.temporary()
-        loop = self.stages.loop
-        with self.stages.inside(loop if loop in free_dims(expr) else None):
-            page = self.stages.page()
-            self.finish(expr, frame, buffer, page, at)
-        return Tile(buffer, page, frame)
+        return self._once(expr, frame, lambda: self._computed(expr, frame, at), at)
+
+    def _once(
+        self, expr: Expr, frame: Frame, operations: Callable[[], list[tirx.Stmt]], at: Location
+    ) -> Tile:
+        """A temporary tile of ``expr`` in ``frame``, made by ``operations`` the first time.
+
+        It moves with no more loops than it has to.
+        """
+        loops = self.stages.moving_with(free_dims(expr))
+        key = expr, frame, loops
+        if key not in self._made:
+            buffer = self.stages.temporary()
+            with self.stages.inside(loops):
+                tile = Tile(buffer, self.stages.page(), frame)
+                self.stages.add(operations(), buffer, tile.page, at)
+            self._made[key] = tile
+        return self._made[key]
 
     # Elementwise operations -------------------------------------------------------------------
 
@@ -89,9 +117,9 @@ class Expressions:
     def _binary(self, expr: Binary, frame: Frame, at: Location) -> list[tirx.Stmt]:
         here = expr.at if expr.at.path else at
         op, a, b = expr.op, expr.a, expr.b
-        if _in_memory(a, frame) and _in_memory(b, frame):
+        if self._in_memory(a, frame) and self._in_memory(b, frame):
             return self._of_tiles(op, a, b, frame, here)
-        if _in_memory(a, frame):  # the work is in b
+        if self._in_memory(a, frame):  # the work is in b
             other = self._plain(a, frame, here)
             name = f"{op}_dst" if op in _COMMUTES else f"r{op}_dst"
             first = self._into_dst(b, frame, here)
@@ -105,9 +133,9 @@ class Expressions:
         """Both operands are tiles in memory; the unit broadcasts the second of two."""
         left, right = self.tile(a, frame, at), self.tile(b, frame, at)
         if frame.broadcast_of(left.frame) and op in _COMMUTES:
-            left, right = right, left
+            left, right, a = right, left, b
         if frame.broadcast_of(left.frame):
-            left = self._expanded(left, frame, at)
+            left = self._plain(a, frame, at)
         args = [0, left.buffer, left.page, right.buffer, right.page]
         word = frame.broadcast_of(right.frame)
         if word is None:
@@ -117,12 +145,9 @@ class Expressions:
     def _plain(self, expr: Expr, frame: Frame, at: Location) -> Tile:
         """``expr`` as a tile in memory that needs no broadcast."""
         tile = self.tile(expr, frame, at)
-        return self._expanded(tile, frame, at) if frame.broadcast_of(tile.frame) else tile
-
-    def _expanded(self, tile: Tile, frame: Frame, at: Location) -> Tile:
-        buffer, page = self.stages.temporary(), self.stages.page()
-        self.stages.add(self._load(tile, frame, at), buffer, page, at)
-        return Tile(buffer, page, frame)
+        if frame.broadcast_of(tile.frame) is None:
+            return tile
+        return self._once(expr, frame, lambda: self._load(tile, frame, at), at)
 
     # Tensors ----------------------------------------------------------------------------------
 
@@ -134,7 +159,10 @@ class Expressions:
         if rows in (frame.rows, ONE) and columns in (frame.columns, ONE):
             return tile
         if rows in (frame.columns, ONE) and columns in (frame.rows, ONE):
-            return self._transposed(tile, at)
+            turned = Frame(columns, rows)
+            args = [0, tile.buffer, tile.page]
+            turn = intrin.call("transpose", args, span(at))
+            return self._once(Load(access), turned, lambda: [turn], at)
         raise LoweringError(
             f"{access} does not line up with tiles over {frame.rows.name} and {frame.columns.name}",
             at=at,
@@ -152,17 +180,3 @@ class Expressions:
                     at=at,
                     hint="only the last two dimensions of a tensor make tiles",
                 )
-
-    def _transposed(self, tile: Tile, at: Location) -> Tile:
-        buffer = self.stages.temporary()
-        loop = self.stages.loop
-        turn = intrin.call("transpose", [0, tile.buffer, tile.page], span(at))
-        with self.stages.inside(loop if loop and self.dims.uses(tile.page, loop) else None):
-            page = self.stages.page()
-            self.stages.add([turn], buffer, page, at)
-        return Tile(buffer, page, Frame(tile.frame.columns, tile.frame.rows))
-
-
-def _in_memory(expr: Expr, frame: Frame) -> bool:
-    """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
-    return isinstance(expr, Load | Const | Mask) or frame.narrowed(expr) != frame

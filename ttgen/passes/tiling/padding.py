@@ -16,15 +16,13 @@ def masked(expr: Reduce, ragged: Sequence[Dim]) -> Expr:
 
     A value that is zero in the padding, as inputs are, can be added up as it is. Another one is
     multiplied by a mask of 1 and 0; it is finite there if the data is. A maximum adds a mask of 0
-    and the smallest number to what is zero there, which is then exactly that number; beyond two
-    dimensions the sum overflows to minus infinity, which does as well.
+    and the smallest number to what is zero there, which is then exactly that number.
     """
     value = expr.value
     for dim in ragged:
-        if not zero_beyond(expr.value, dim):
+        if not zero_beyond(value, dim):
             value = Binary("mul", value, Mask(dim, 1.0, 0.0), expr.at)
-    if expr.op == "max":
-        for dim in ragged:
+        if expr.op == "max":
             value = Binary("add", value, Mask(dim, 0.0, _LOWEST), expr.at)
     return value
 
@@ -42,5 +40,7 @@ def zero_beyond(expr: Expr, dim: Dim) -> bool:
             return zero_beyond(a, dim) or zero_beyond(b, dim)
         case Binary(op="add" | "sub" | "max", a=a, b=b):
             return zero_beyond(a, dim) and zero_beyond(b, dim)
+        case Reduce(value=value):
+            return zero_beyond(value, dim)
         case _:
             return False

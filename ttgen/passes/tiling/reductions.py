@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tvm import tirx
 
-from ttgen.analysis import Access, Binary, Dim, Expr, Load, Reduce, loads
+from ttgen.analysis import Binary, Dim, Expr, Load, Reduce, loads
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
-from ttgen.passes.device_shape import ONE, TILE, as_tiles, tile_dims
+from ttgen.passes.device_shape import ONE, TILE, as_tiles, free_dims, tile_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.marks import REDUCE
-from ttgen.passes.tiling.padding import masked
+from ttgen.passes.tiling.padding import masked, zero_beyond
 from ttgen.passes.tiling.stages import Stages, Tile, span
 
 _POOLS = {"add": "SUM", "max": "MAX"}
@@ -30,87 +30,126 @@ class Reductions:
 
     def into_dst(self, expr: Reduce, frame: Frame) -> list[tirx.Stmt]:
         """Loops that leave ``expr`` in DST; ``frame`` is the result's."""
+        expr = _flattened(expr)
         in_tiles = tile_dims(expr.value)
         self.dims.declare_reduced(expr, in_tiles)
-        product = self._product(expr, frame)
-        step = product if product is not None else self._pooled(expr, frame)
-        for dim in sorted(expr.dims, key=lambda dim: dim in in_tiles, reverse=True):
+        loops = sorted(expr.dims, key=lambda dim: dim in in_tiles)
+        with self.stages.inside((*self.stages.loops, *loops)):
+            step = self._step(expr, frame)
+        for dim in reversed(loops):
             step = self.dims.loop(dim, step, REDUCE)
             if dim in self._seen:  # the same sum once more: no two loops share a variable
                 step = self.dims.with_own_variable(step, dim)
             self._seen.add(dim)
         return [step]
 
-    # Matrix products --------------------------------------------------------------------------
+    def _step(self, expr: Reduce, frame: Frame) -> tirx.Stmt:
+        """What is done in each iteration."""
+        factors = _factors_of_product(expr, frame)
+        if factors is not None:
+            return self._product(expr, frame, *factors)
+        reduced = [dim for dim in _tiled(expr.value) if dim in expr.dims]
+        return self._pooled(expr, frame, reduced) if reduced else self._added_up(expr, frame)
 
-    def _product(self, expr: Reduce, frame: Frame) -> tirx.Stmt | None:
-        """``sum(a * b)`` over an inner dimension: a matrix product, if it is one."""
-        match expr:
-            case Reduce(op="add", value=Binary(op="mul", a=Load(access=a), b=Load(access=b))):
-                pass
-            case _:
-                return None
-        for left, right in ((a, b), (b, a)):
-            rows, inner = _pair(left, frame.rows)
-            columns, other = _pair(right, frame.columns)
-            if inner is None or inner != other or inner not in expr.dims or not rows or not columns:
-                continue
-            return self._matmul(expr, frame, left, right, inner)
-        return None
-
-    def _matmul(
-        self, expr: Reduce, frame: Frame, left: Access, right: Access, inner: Dim
+    def _product(
+        self, expr: Reduce, frame: Frame, left: Expr, right: Expr, inner: Dim
     ) -> tirx.Stmt:
-        if as_tiles(left.dims)[-1] != inner and len(expr.dims) > 1:
-            raise LoweringError(
-                f"'{expr}' does not lower yet",
-                at=expr.at,
-                hint="transpose the first factor in a block of its own",
-            )
-        with self.stages.inside(inner):
-            first = self.tile(Load(left), Frame(frame.rows, inner), expr.at)
-        stored = Frame(*as_tiles(right.dims)[-2:])  # the unit transposes the second factor itself
-        second = self.tile(Load(right), stored, expr.at)
+        """A matrix product over ``inner``."""
+        is_safe = zero_beyond(left, inner) or zero_beyond(right, inner)
+        if inner.extent % TILE and not is_safe:
+            left = masked(Reduce(expr.op, expr.dims, left, expr.at), [inner])
+        first = self.tile(left, Frame(frame.rows, inner), expr.at)
+        stored = Frame(inner, frame.columns)
+        if isinstance(right, Load):  # the unit transposes the second factor itself
+            stored = Frame(*as_tiles(right.access.dims)[-2:])
+        second = self.tile(right, stored, expr.at)
         is_transposed = int(stored.rows != inner)
         args = [0, first.buffer, first.page, second.buffer, second.page, is_transposed]
         return intrin.call("matmul", args, span(expr.at))
 
-    # Sums and maxima --------------------------------------------------------------------------
-
-    def _pooled(self, expr: Reduce, frame: Frame) -> tirx.Stmt:
+    def _pooled(self, expr: Reduce, frame: Frame, reduced: list[Dim]) -> tirx.Stmt:
         """A reduction of tiles along their rows, columns or both."""
-        candidates = [dim for dim in expr.dims if dim in tile_dims(expr.value)]
-        inside = _inside(expr, frame, candidates)
-        down, along = inside.rows in expr.dims, inside.columns in expr.dims
+        inside = _inside(expr, frame, reduced)
+        down, along = inside.rows in reduced, inside.columns in reduced
         words = {(True, True): "REDUCE_SCALAR", (True, False): "REDUCE_COL"}
         word = words.get((down, along), "REDUCE_ROW")
-        value = masked(expr, [dim for dim in candidates if dim.extent % TILE])
-        if len(expr.dims) > 1 and not isinstance(value, Load):
-            raise LoweringError(
-                f"'{expr}' does not lower yet",
-                at=expr.at,
-                hint="reduce over one dimension, or a tensor as it is",
-            )
-        with self.stages.inside(candidates[-1] if candidates else None):
-            tile = self.tile(value, inside, expr.at)
+        value = masked(expr, [dim for dim in reduced if dim.extent % TILE])
+        tile = self.tile(value, inside, expr.at)
         one = self.stages.constant(1.0)
         args = [0, tile.buffer, tile.page, one, 0, _POOLS[expr.op], word]
         return intrin.call("reduce", args, span(expr.at))
 
+    def _added_up(self, expr: Reduce, frame: Frame) -> tirx.Stmt:
+        """A sum of whole tiles: over batch dimensions alone."""
+        if expr.op != "add":
+            raise LoweringError(
+                f"'{expr}' does not lower yet",
+                at=expr.at,
+                hint="a maximum runs over one of the last two dimensions of a tensor at least",
+            )
+        tile, zero = self.tile(expr.value, frame, expr.at), self.stages.constant(0.0)
+        args = [0, tile.buffer, tile.page, zero, 0]
+        return intrin.call("accumulate", args, span(expr.at))
 
-def _inside(expr: Reduce, frame: Frame, candidates: list[Dim]) -> Frame:
+
+def _flattened(expr: Reduce) -> Reduce:
+    """Without a reduction inside a reduction, where both are the same and one runs over batches."""
+    inner = expr.value
+    while isinstance(inner, Reduce) and inner.op == expr.op and not _reduces_tiles(expr):
+        expr = Reduce(expr.op, (*expr.dims, *inner.dims), inner.value, inner.at)
+        inner = expr.value
+    return expr
+
+
+def _reduces_tiles(expr: Reduce) -> bool:
+    return any(dim in expr.dims for dim in _tiled(expr.value))
+
+
+def _tiled(expr: Expr) -> list[Dim]:
+    """The dimensions that the value depends on and that make tiles of its tensors, in order."""
+    free = free_dims(expr)
+    dims = [dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:]]
+    return list(dict.fromkeys(dim for dim in dims if dim.axes and dim in free))
+
+
+# Matrix products ------------------------------------------------------------------------------
+
+
+def _factors_of_product(expr: Reduce, frame: Frame) -> tuple[Expr, Expr, Dim] | None:
+    """The two factors and the inner dimension of ``sum(a * b)``, if it is a matrix product.
+
+    The first has no other tile dimensions than the rows of the result and the inner dimension, the
+    second none but that and the columns.
+    """
+    match expr:
+        case Reduce(op="add", value=Binary(op="mul", a=a, b=b)):
+            pass
+        case _:
+            return None
+    for left, right in ((a, b), (b, a)):
+        for inner in _tiled(left):
+            is_product = _is_over(left, frame.rows, inner) and _is_over(right, frame.columns, inner)
+            if inner in expr.dims and is_product:
+                return left, right, inner
+    return None
+
+
+def _is_over(factor: Expr, outer: Dim, inner: Dim) -> bool:
+    """Whether the value's tiles are over ``outer`` (or nothing) and ``inner``."""
+    return set(_tiled(factor)) == {dim for dim in (outer, inner) if dim.axes}
+
+
+# Sums and maxima ------------------------------------------------------------------------------
+
+
+def _inside(expr: Reduce, frame: Frame, reduced: Sequence[Dim]) -> Frame:
     """The frame of the tiles that are reduced: the result's, with the reduced dimensions."""
-    rows = [frame.rows] if frame.rows.axes else []
-    columns = [frame.columns] if frame.columns.axes else []
-    allowed = [*rows, *columns, *candidates, ONE]
-    for access in loads(expr.value):
-        inside = Frame(*as_tiles(access.dims)[-2:])
-        kept_rows = inside.rows in expr.dims or inside.rows in [*rows, ONE]
-        kept_columns = inside.columns in expr.dims or inside.columns in [*columns, ONE]
-        is_reduced = inside.rows in expr.dims or inside.columns in expr.dims
-        fits = inside.rows in allowed and inside.columns in allowed
-        if kept_rows and kept_columns and is_reduced and fits:
-            return inside
+    tiled = _tiled(expr.value)
+    for candidate in _frames(expr.value, frame, reduced):
+        kept_rows = candidate.rows in reduced or candidate.rows == frame.rows
+        kept_columns = candidate.columns in reduced or candidate.columns == frame.columns
+        if kept_rows and kept_columns and {*tiled} <= {candidate.rows, candidate.columns}:
+            return candidate
     raise LoweringError(
         f"'{expr}' does not lower yet",
         at=expr.at,
@@ -118,11 +157,11 @@ def _inside(expr: Reduce, frame: Frame, candidates: list[Dim]) -> Frame:
     )
 
 
-def _pair(access: Access, wanted: Dim) -> tuple[bool, Dim | None]:
-    """Whether one of the tile dimensions is ``wanted``, and the other one."""
-    first, second = as_tiles(access.dims)[-2:]
-    if first == wanted:
-        return True, second
-    if second == wanted:
-        return True, first
-    return False, None
+def _frames(value: Expr, frame: Frame, reduced: Sequence[Dim]) -> Iterator[Frame]:
+    """Frames that might do: those of tensors first, which need not be transposed then."""
+    for access in loads(value):
+        yield Frame(*as_tiles(access.dims)[-2:])
+    first, second = (*reduced, ONE)[:2]
+    yield Frame(frame.rows, first)
+    yield Frame(first, frame.columns)
+    yield Frame(first, second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,8 +32,8 @@ class Tile:
 class Stages:
     """What has been emitted so far. ``output``: the type of the output, which others follow.
 
-    ``loop`` is the loop of the reduction whose operands are being made, if there is one: a
-    temporary tile that moves with it is made in each of its iterations.
+    ``loops`` are those of the reductions whose operands are being made, outermost first: a
+    temporary tile that moves with some of them is made in each of their iterations.
     """
 
     dims: Dimensions
@@ -41,29 +41,35 @@ class Stages:
     parts: list[tirx.Stmt] = field(default_factory=list)
     buffers: list[tvm.ir.Var] = field(default_factory=list)
     const_tiles: dict[str, tuple[ConstantPage, ...]] = field(default_factory=dict)
-    loop: Dim | None = None
+    loops: tuple[Dim, ...] = ()
     _constants: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
 
     @contextmanager
-    def inside(self, loop: Dim | None) -> Iterator[None]:
-        """What is added meanwhile is an operand in the reduction over ``loop``."""
-        outer, self.loop = self.loop, loop
+    def inside(self, loops: Sequence[Dim]) -> Iterator[None]:
+        """What is added meanwhile is made for each iteration of ``loops``."""
+        outer, self.loops = self.loops, tuple(loops)
         yield
-        self.loop = outer
+        self.loops = outer
+
+    def moving_with(self, dims: Collection[Dim]) -> tuple[Dim, ...]:
+        """The current loops over any of ``dims``."""
+        return tuple(loop for loop in self.loops if loop in dims)
 
     def page(self) -> Any:
-        """The page of a temporary tile that moves with the current loop."""
-        return 0 if self.loop is None else self.dims.variable(self.loop)
+        """The page of a temporary tile that moves with the current loops."""
+        return self.dims.page(self.loops)
 
     def add(self, operations: list[tirx.Stmt], target: tvm.ir.Var, page: Any, at: Location) -> None:
-        """Operations and a pack; in a loop of their own where they make a tile per iteration."""
+        """Operations and a pack; in loops of their own where they make a tile per iteration."""
         stage = [*operations, intrin.call(intrin.PACK, [0, target, page], span(at))]
-        if self.loop is None:
+        if not self.loops:
             self.parts += stage
             return
-        # The loop that reads these tiles has the same extent, but a variable of its own.
-        loop = self.dims.loop(self.loop, sequence(stage), MAP)
-        self.parts.append(self.dims.with_own_variable(loop, self.loop))
+        body = sequence(stage)
+        for dim in reversed(self.loops):
+            # The loop that reads these tiles has the same extent, but a variable of its own.
+            body = self.dims.with_own_variable(self.dims.loop(dim, body, MAP), dim)
+        self.parts.append(body)
 
     def temporary(self) -> tvm.ir.Var:
         """A buffer for tiles that one stage makes and another reads."""
