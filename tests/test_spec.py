@@ -45,7 +45,9 @@ function: gemm
 arch: [blackhole]
 parameters: {M: 64, N: 96}
 grid: [2, 3]
+core_ranges: [[0, 0, 2, 3]]
 partition: column_major
+partition_mode: global
 layouts:
   A: {memory: DRAM}
 fidelity: HiFi2
@@ -75,7 +77,9 @@ def test_a_spec_with_everything(tmp_path: Path) -> None:
     assert plain.templates == ("kernels/../templates", "kernels/mine")
     assert plain.options == {
         "grid": (2, 3),
+        "core_ranges": ((0, 0, 2, 3),),
         "partition": "column_major",
+        "partition_mode": "global",
         "layouts": {"A": {"memory": "DRAM"}},
         "fidelity": "HiFi2",
         "fp32_dest_acc": False,
@@ -119,6 +123,18 @@ def test_every_pass_option_but_the_architecture_has_a_key() -> None:
             "layouts: {A: {memory: SRAM}}\n",
             r":1:15: layouts.A.memory: Invalid enum value .SRAM.\n  one of: DRAM, L1",
         ),
+        ("layouts: {A: {halo: 1}}\n", r":1:15: 'halo': halos are not supported"),
+        (
+            "layouts: {A: {nd_shard: {gird: [2, 1]}}}\n",
+            r":1:26: unknown key 'gird'\n  did you mean 'grid'",
+        ),
+        (
+            "layouts: {A: {nd_shard: {order: z}}}\n",
+            r"layouts.A.nd_shard.order: .*\n  one of: row_major, column_major",
+        ),
+        ("partition_mode: local\n", r":1:1: partition_mode: .*\n  one of: global, local_shard"),
+        ("core_ranges: [[0, 0, 0, 1]]\n", r":1:22: core_ranges.0.2: Expected `int` >= 1"),
+        ("core_ranges: [[0, 0, 1]]\n", r"core_ranges.0: Expected `array` of length 4"),
         ("grid: [1]\n", r":1:1: grid: Expected `array` of length 2"),
         ("grid: [0, 1]\n", r":1:8: grid.0: Expected `int` >= 1"),
         ("parameters: {M: 1.5}\n", r":1:14: parameters.M: Expected `int`, got `float`"),

@@ -146,7 +146,8 @@ def run_host(project: Project, arch: str, kernel: str, log: Path, *arguments: st
 
 
 @pytest.mark.parametrize(
-    ("arch", "kernel"), [("wormhole_b0", "gemm-64x96x160"), ("blackhole", "add-64x128")]
+    ("arch", "kernel"),
+    [("wormhole_b0", "gemm-64x96x160"), ("blackhole", "add-64x128"), ("blackhole", "gemm-sharded")],
 )
 def test_a_host_program_finds_the_same_figures(
     built: Built, tmp_path: Path, arch: str, kernel: str

@@ -17,6 +17,14 @@ from ttgen.plan import encode, load
 
 GEMM = encode(plan_of(gemm(64, 96, 352), grid=(2, 2), partition="column_major"))
 ADD = encode(plan_of(elementwise("add", (96, 64)), grid=(1, 1), block_tiles=4))
+#: Its shards lie in two rows of three cores.
+SHARDED = encode(
+    plan_of(
+        gemm(64, 96, 64),
+        layouts={"A": {"memory": "L1"}, "C": {"nd_shard": {"grid": [2, 3]}}},
+        partition_mode="local_shard",
+    )
+)
 Document = dict[str, Any]
 Edit = Callable[[Document], object]
 
@@ -536,11 +544,98 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("edit", "blamed", "says"), EDITS.values(), ids=EDITS.keys())
+C_LAYOUT = ("tensors", 2, "layout")
+#: The same for shards and their cores (D5, D6, D8, P3).
+SHARD_EDITS: dict[str, tuple[Edit, str, str]] = {
+    "shards without a layout": (
+        put(*C_LAYOUT, "layout", value="interleaved"),
+        "tensors.2.layout",
+        "nd_shard belongs to a sharded layout",
+    ),
+    "a layout without shards": (
+        put("tensors", 1, "layout", "layout", value="sharded"),
+        "tensors.1.layout",
+        "nd_shard belongs to a sharded layout",
+    ),
+    "shards in DRAM": (
+        put(*C_LAYOUT, "memory", value="DRAM"),
+        "tensors.2.layout.memory",
+        "sharded tensors lie in L1",
+    ),
+    "axes": (
+        put(*C_LAYOUT, "nd_shard", "axes", value=["B", "M", "N"]),
+        "tensors.2.layout.nd_shard.axes",
+        "along M and N",
+    ),
+    "no whole tiles": (
+        put(*C_LAYOUT, "nd_shard", "shard_shape", value=[32, 48]),
+        "tensors.2.layout.nd_shard.shard_shape",
+        "32x48 is not in whole tiles",
+    ),
+    "another shard grid": (
+        put(*C_LAYOUT, "nd_shard", "grid", value=[3, 2]),
+        "tensors.2.layout.nd_shard.grid",
+        "cut 64x96 into 2x3, not into 3x2",
+    ),
+    "swapped cores": (
+        put(*C_LAYOUT, "nd_shard", "order", value="column_major"),
+        "tensors.2.layout.nd_shard.cores",
+        "one rectangle of 2 columns and 3 rows",
+    ),
+    "cores outside": (
+        put(*C_LAYOUT, "nd_shard", "cores", 0, "start", value=[6, 0]),
+        "tensors.2.layout.nd_shard.cores",
+        r"core \(8, 0\) is outside",
+    ),
+    "L1 of tensors": (put("l1", "tensor_bytes", value=0), "l1.tensor_bytes", "tensors take 4096"),
+    "L1 full of tensors": (put("l1", "limit_bytes", value=10000), "l1", "largest: .*A_cb 8192"),
+    "tile order": (put("partition", "tile_order", value="spiral"), "partition.tile_order", "enum"),
+    "no block": (put("partition", "block", value=None), "partition.block", "the orders block, "),
+    "block without an order": (
+        put("partition", "tile_order", value="row_major"),
+        "partition.block",
+        "a block belongs to the orders block, match_shard",
+    ),
+    "another block": (
+        put("partition", "block", value=[2, 1]),
+        "partition.block",
+        r"local_shard: \(2, 1\) is not the shard of 'C'",
+    ),
+    "shards of other cores": (
+        both(
+            put("partition", "cores", 0, "core", value=[1, 0]),
+            put("partition", "cores", 1, "core", value=[0, 0]),
+        ),
+        "partition.cores.0",
+        r"the shard of core \(1, 0\) has 1 tiles from 1 on",
+    ),
+    "sy": (
+        lambda p: p["programs"]["writer"]["runtime_args"]["values"][4].__setitem__(2, 0),
+        "programs.writer.runtime_args.values.4",
+        r"sy is 0; the partition gives 1 to core \(1, 1\)",
+    ),
+    "Sm": (
+        lambda p: next(c for c in p["programs"]["writer"]["constants"] if c["name"] == "Sm").update(
+            value=2
+        ),
+        "programs.writer.constants.1",
+        "Sm is 2, the partition gives 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "blamed", "says"),
+    [
+        pytest.param(text, *edit, id=name)
+        for text, edits in ((GEMM, EDITS), (SHARDED, SHARD_EDITS))
+        for name, edit in edits.items()
+    ],
+)
 def test_a_plan_edited_into_nonsense_says_where_and_what(
-    edit: Edit, blamed: str, says: str, tmp_path: Path
+    text: str, edit: Edit, blamed: str, says: str, tmp_path: Path
 ) -> None:
-    plan = json.loads(GEMM)
+    plan = json.loads(text)
     edit(plan)
     path = tmp_path / "tt.plan.json"
     path.write_text(json.dumps(plan, indent=1))
@@ -557,7 +652,7 @@ def test_a_plan_edited_into_nonsense_says_where_and_what(
 
 
 def test_what_the_edits_start_from_is_right(tmp_path: Path) -> None:
-    for text in (GEMM, ADD):
+    for text in (GEMM, ADD, SHARDED):
         (tmp_path / "tt.plan.json").write_text(text)
         load(tmp_path / "tt.plan.json")
 

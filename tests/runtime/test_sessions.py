@@ -103,18 +103,6 @@ def test_devices_do_what_they_are_for(bench: Bench, tmp_path: Path) -> None:
         bench.service("wolfpine", plan.arch).call("compile", {**args, "elf_dir": str(tmp_path)}, 60)
 
 
-def test_what_cannot_be_run_yet_is_said(bench: Bench, tmp_path: Path) -> None:
-    plan = matmul_plan("wormhole_b0", 32, 32, 32, 1)
-    layout = msgspec.structs.replace(plan.tensors[0].layout, tile_shape=(16, 32))
-    resident = msgspec.structs.replace(plan.tensors[0], layout=layout)
-    plan = msgspec.structs.replace(plan, tensors=(resident, *plan.tensors[1:]))
-    kernel = write_kernel(tmp_path, plan)
-    with pytest.raises(DeviceError, match=r"tensor 'a': tiles of \(16, 32\) cannot be run yet"):
-        compile_kernel(
-            bench.service("mock", plan.arch), kernel / "tt.plan.json", kernel, kernel / "elf"
-        )
-
-
 @pytest.mark.sim
 @pytest.mark.parametrize("arch", ARCHS)
 def test_a_matmul_on_three_cores_is_right(bench: Bench, tmp_path: Path, arch: str) -> None:
