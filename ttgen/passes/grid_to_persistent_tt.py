@@ -28,7 +28,7 @@ from ttgen.ops import PROGRAM_NAMES, ProgramName
 from ttgen.passes import attrs
 from ttgen.passes.base import TTPass
 from ttgen.passes.persistent.blocks import Blocks, choose_blocks
-from ttgen.passes.persistent.buffers import circular_buffers
+from ttgen.passes.persistent.buffers import circular_buffers, scratch_buffers
 from ttgen.passes.persistent.compute import ComputeEmitter
 from ttgen.passes.persistent.coordinates import Coordinates
 from ttgen.passes.persistent.ir import Body, sequence, variables
@@ -75,7 +75,7 @@ class GridToPersistentTT(TTPass):
         coordinates = Coordinates(nest, partition, start)
         own = coordinates.constants
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
-        shared = (nest, blocks, coordinates, start, count, formats)
+        shared = (nest, blocks, coordinates, start, count, formats, scratch_buffers(func))
         bodies: dict[ProgramName, Body] = {
             "reader": ReaderEmitter(*shared).body(),
             "compute": ComputeEmitter(*shared).body(),
