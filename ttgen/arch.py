@@ -1,9 +1,9 @@
 """Architectures: what a plan is checked against, one row each.
 
 The worker grid is what tt-metal offers to programs on one unharvested chip. ``l1_bytes`` is what
-is left of L1 for circular buffers and tensors, as ``ttnn.device.get_max_worker_l1_unreserved_size``
-answers for release 0.81.1 (a test asks it again). DST and the four fidelities are described in
-Tenstorrent's ISA documentation (TensixTile/TensixCoprocessor).
+is left of L1 for circular buffers and tensors beside the kernels themselves, as ``get_memory_view``
+of a device answers for release 0.81.1 (a test asks it again). DST and the four fidelities are
+described in Tenstorrent's ISA documentation (TensixTile/TensixCoprocessor).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _TABLE = (
     Architecture(
         "wormhole_b0",
         grid=(8, 9),
-        l1_bytes=1_463_968,
+        l1_bytes=1_393_312,
         clock_mhz=1000,
         fp32_sums=False,
         dram_alignment=32,
@@ -62,7 +62,7 @@ _TABLE = (
     Architecture(
         "blackhole",
         grid=(13, 10),
-        l1_bytes=1_531_776,
+        l1_bytes=1_461_120,
         clock_mhz=1350,
         fp32_sums=True,
         dram_alignment=64,

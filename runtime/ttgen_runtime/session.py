@@ -131,7 +131,7 @@ def _open_device(device: Device, arch: str) -> _OpenDevice:
         "device": device.name,
         "arch": found,
         "grid": [size.x, size.y],
-        "l1_bytes": ttnn.device.get_max_worker_l1_unreserved_size(),
+        "l1_bytes": ttnn.get_memory_view(handle, ttnn.BufferType.L1).total_bytes_per_bank,
         "ttnn": _version("ttnn"),
     }
     if device.server:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +20,15 @@ from ttgen.annotate import (
     with_work_partition,
 )
 from ttgen.errors import LoweringError
-from ttgen.frontend.kernel import Kernel
+from ttgen.frontend.kernel import Kernel, find_kernel
+from ttgen.frontend.source import load_source
 from ttgen.partition import TILE_ORDERS, tile_places
 from ttgen.passes.pipeline import run_pipeline
 from ttgen.plan import Plan
 from ttgen.plan.io import decode, encode
+from ttgen.plan.model import Tensor
+from ttgen.plan.shards import matrix
+from ttgen.spec import load_variants
 
 from .test_meaning import values
 
@@ -337,3 +343,48 @@ def test_work_that_is_wrong_is_refused(given: Any, options: dict[str, Any], says
     source = kernel(copy((512, 128)))
     with pytest.raises(LoweringError, match=rf"(?s)^kernels/k.py:4:\d+: .*{says}"):
         lowered(with_work_partition(source.func, given), source, **options)
+
+
+# The kernel library -------------------------------------------------------------------------------
+
+PROJECT = Path(__file__).parents[2]
+LIBRARY = sorted(path.name for path in (PROJECT / "kernels").glob("*.py"))
+
+
+def dealt_otherwise(output: Tensor) -> list[dict[str, Any]]:
+    """Options that deal the output's tiles in other ways."""
+    wish: dict[str, Any] = {"dtype": output.layout.dtype, "nd_shard": {"shard_shape": [32, 32]}}
+    options: list[dict[str, Any]] = [
+        {"partition": "z_order", "grid": (2, 1)},
+        {"partition": "block", "grid": (2, 2)},
+    ]
+    rows, columns = matrix(output.padded_shape)
+    if rows <= 9 * 32 and columns <= 8 * 32:
+        options.append({"partition_mode": "local_shard", "layouts": {output.name: wish}})
+    return options
+
+
+@pytest.mark.parametrize("source", LIBRARY)
+def test_kernels_of_the_library_give_the_same_dealt_in_other_ways(source: str) -> None:
+    """Metamorphic, on every form of kernel that there is: fused, chained, ragged, cast."""
+    done = 0
+    for variant in load_variants(PROJECT / "kernels" / source, PROJECT):
+        loaded = load_source(PROJECT / "kernels" / source, PROJECT)
+        made = find_kernel(loaded, variant.function, variant.parameters)
+        formats = {
+            name: {"dtype": layout["dtype"]}
+            for name, layout in variant.options.get("layouts", {}).items()
+            if "dtype" in layout
+        }
+        plain = run_pipeline(made, arch="wormhole_b0", layouts=formats).plan
+        if prod(plain.partition.tiles) * plain.partition.len_k > 30:
+            continue
+        (output,) = (tensor for tensor in plain.tensors if tensor.role == "output")
+        expected = run(plain, values(plain))[output.name].tobytes()
+        for options in dealt_otherwise(output):
+            layouts = {**formats, **options.pop("layouts", {})}
+            plan = run_pipeline(made, arch="wormhole_b0", layouts=layouts, **options).plan
+            found = run(decode(encode(plan), "plan"), values(plan))[output.name]
+            assert found.tobytes() == expected, f"{variant.name}: {options}"
+            done += 1
+    assert done

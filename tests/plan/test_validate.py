@@ -123,7 +123,7 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
     "L1 limit": (
         put("l1", "limit_bytes", value=2**21),
         "l1.limit_bytes",
-        "wormhole_b0 has 1463968 bytes",
+        "wormhole_b0 has 1393312 bytes",
     ),
     "DST": (put("compute", "dst_tiles", value=4), "compute.dst_tiles", "DST holds 8 tiles"),
     # Names

@@ -13,11 +13,13 @@ from sources import gemm, kernel, prim_func
 
 pytest.importorskip("ttnn", reason="ttnn is not installed (extra: sim)")
 
-from ttgen.errors import DeviceError
+from ttgen.arch import ARCHITECTURES
+from ttgen.errors import DeviceError, LoweringError
 from ttgen.golden import golden
 from ttgen.passes.pipeline import run_pipeline
 from ttgen.plan import save
 from ttgen.render import TemplateSet, write_sources
+from ttgen_runtime.launch import compile_kernel
 from ttgen_runtime.program import memory_config
 from ttgen_runtime.result import Result
 
@@ -175,6 +177,24 @@ def test_shards_alike_are_read_from_the_cores_own_l1(
     templates = TemplateSet((tmp_path / "own",))
     result = execute(bench, tmp_path, Case(ADD, options), arch, templates)
     assert result.status == ("passed" if passes else "failed"), result.message
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_what_fits_l1_fits_the_device(bench: Bench, tmp_path: Path, arch: str) -> None:
+    """P3: one shard and circular buffers that leave less than a tile of each free."""
+    tile, operands = 2048, 3
+    shard = ARCHITECTURES[arch].l1_bytes // tile // 32 * 32 - 32
+    buffering = (ARCHITECTURES[arch].l1_bytes - shard * tile) // (operands * tile)
+    made = kernel(add((shard, 32 * 32)))
+    options = {**local("C", grid=[1, 1]), "block_tiles": 1}
+    with pytest.raises(LoweringError, match=r"tensors \d+ \(C \d+\)"):
+        run_pipeline(made, arch=arch, **options, buffering=buffering + 1)
+    plan = run_pipeline(made, arch=arch, **options, buffering=buffering).plan
+    assert 0 <= plan.l1.limit_bytes - plan.l1.used_bytes < operands * tile
+    save(plan, tmp_path / "tt.plan.json")
+    write_sources(plan, TemplateSet(), tmp_path)
+    service = bench.service("mock", arch)
+    assert compile_kernel(service, tmp_path / "tt.plan.json", tmp_path, tmp_path / "elf")
 
 
 def test_what_cannot_be_run_yet_is_said() -> None:

@@ -170,7 +170,7 @@ def l1_bytes(tensor: Tensor, device: Grid) -> int:
     """Bytes of every core's L1 that a tensor takes: none in DRAM.
 
     tt-metal allocates at the same address on all cores, so a shard counts on cores without one.
-    Interleaved pages go round all cores.
+    Interleaved pages go round all cores, and on some chips round a few that run no programs.
     """
     if tensor.layout.memory != "L1":
         return 0
