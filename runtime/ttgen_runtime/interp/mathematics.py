@@ -229,7 +229,9 @@ def reduce_tile(
 ) -> None:
     """Reduces into what is in DST; a register that nothing has written yields to any value."""
     core.setup.require("reduce", in0, in1, pool, dim)
-    tile, scales = _operand(core, "a", in0, tile0), _operand(core, "b", in1, tile1)
+    # A sum along rows is a product with a column: its tile is in source B.
+    ours, its = ("b", "a") if (pool, dim) == ("SUM", "REDUCE_ROW") else ("a", "b")
+    tile, scales = _operand(core, ours, in0, tile0), _operand(core, its, in1, tile1)
     scale = float(scales[0, 0])
     check(bool((scales[0] == scales[0, 0]).all()), "the scaling tile is no constant")
     held = core.dst.register(dst)
