@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
 
+import numpy as np
+
 from ttgen.frontend.kernel import Kernel, find_kernel
 from ttgen.frontend.source import load_source
 from ttgen.passes.pipeline import Lowered, run_pipeline
@@ -203,3 +205,31 @@ def k():
 """
     used = [*inputs, output]
     return prim_func(buffers(used, [shape] * len(used)), body[form], s_tir=form == "block")
+
+
+def te(shapes: dict[str, tuple[int, ...]], body: str) -> str:
+    """A TE function of these tensors, whose result is C; ``n`` and ``m`` are reduced over."""
+    tensors = "".join(
+        f'    {name} = te.placeholder({shape}, dtype="bfloat16", name="{name}")\n'
+        for name, shape in shapes.items()
+    )
+    indented = indent(dedent(body).strip(), "    ")
+    return f"def k():\n{tensors}{indented}\n    return [{', '.join(shapes)}, C]\n"
+
+
+def sum_over(extent: int, shape: tuple[int, ...], axes: str, value: str, op: str = "sum") -> str:
+    """The lines that reduce ``value`` over ``n``."""
+    return f"""
+n = te.reduce_axis((0, {extent}), name="n")
+C = te.compute({shape}, lambda {axes}: te.{op}({value}, axis=n), name="C")
+"""
+
+
+def values(plan: Plan) -> dict[str, Any]:
+    """Small whole numbers: every sum is exact in float32, so results compare by equality."""
+    random = np.random.default_rng(7)
+    return {
+        tensor.name: random.integers(-4, 5, tensor.shape).astype(np.float32)
+        for tensor in plan.tensors
+        if tensor.role == "input"
+    }

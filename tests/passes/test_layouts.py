@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sources import buffers, gemm, plan_of, prim_func, run
+from sources import buffers, gemm, plan_of, prim_func, run, values
 
 from ttgen.arch import ARCHITECTURES
 from ttgen.errors import LoweringError
@@ -13,8 +13,6 @@ from ttgen.layouts import from_old_form
 from ttgen.plan import Plan
 from ttgen.plan.model import CoreRange, NdShard
 from ttgen.plan.shards import cores_of, sharding
-
-from .test_meaning import values
 
 
 def add(shape: tuple[int, ...], attributes: str = "{}") -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent, indent
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,9 @@ from sources import (
     prim_func,
     run,
     square,
+    sum_over,
+    te,
+    values,
 )
 
 from ttgen.arch import ARCHITECTURES
@@ -35,7 +37,6 @@ from ttgen.frontend.kernel import find_kernel
 from ttgen.frontend.source import load_source
 from ttgen.golden import golden
 from ttgen.passes.pipeline import run_pipeline
-from ttgen.plan import Plan
 from ttgen.spec import load_variants
 
 EXTENTS = st.integers(1, 8).map(lambda tiles: 32 * tiles)
@@ -51,16 +52,6 @@ OPTIONS = st.fixed_dictionaries(
 )
 ORDERS = st.permutations("ijk").map("".join)
 RELATION = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
-
-
-def values(plan: Plan) -> dict[str, Any]:
-    """Small whole numbers: every sum is exact in float32, so results compare by equality."""
-    random = np.random.default_rng(7)
-    return {
-        tensor.name: random.integers(-4, 5, tensor.shape).astype(np.float32)
-        for tensor in plan.tensors
-        if tensor.role == "input"
-    }
 
 
 def fuzz(examples: int) -> Any:
@@ -151,23 +142,6 @@ def test_a_product_of_a_tensor_with_itself_reads_two_different_tiles(output: str
     plan = plan_of(prim_func(parameters, body))
     inputs = values(plan)
     assert np.array_equal(run(plan, inputs)[output], inputs["A"] @ inputs["A"])
-
-
-def te(shapes: dict[str, tuple[int, ...]], body: str) -> str:
-    """A TE function of these tensors, whose result is C; ``n`` and ``m`` are reduced over."""
-    tensors = "".join(
-        f'    {name} = te.placeholder({shape}, dtype="bfloat16", name="{name}")\n'
-        for name, shape in shapes.items()
-    )
-    indented = indent(dedent(body).strip(), "    ")
-    return f"def k():\n{tensors}{indented}\n    return [{', '.join(shapes)}, C]\n"
-
-
-def _sum_over(extent: int, shape: tuple[int, ...], axes: str, value: str, op: str = "sum") -> str:
-    return f"""
-n = te.reduce_axis((0, {extent}), name="n")
-C = te.compute({shape}, lambda {axes}: te.{op}({value}, axis=n), name="C")
-"""
 
 
 #: What a source means, by NumPy. The names say what is special about each.
@@ -277,46 +251,46 @@ C = te.compute((2, 3, 70, 40), lambda c, b, j, i: A[b, c, i, j], name="C")
         lambda A: np.repeat(A.sum(axis=1, keepdims=True), 64, axis=1),
     ),
     "sum over the last": (
-        te({"A": (3, 33, 45)}, _sum_over(45, (3, 33), "b, i", "A[b, i, n]")),
+        te({"A": (3, 33, 45)}, sum_over(45, (3, 33), "b, i", "A[b, i, n]")),
         lambda A: A.sum(axis=2),
     ),
     "sum over the second last": (
-        te({"A": (33, 45)}, _sum_over(33, (45,), "j", "A[n, j]")),
+        te({"A": (33, 45)}, sum_over(33, (45,), "j", "A[n, j]")),
         lambda A: A.sum(axis=0),
     ),
     "sum over the second last, kept": (
-        te({"A": (3, 33, 45)}, _sum_over(33, (3, 1, 45), "b, one, j", "A[b, n, j]")),
+        te({"A": (3, 33, 45)}, sum_over(33, (3, 1, 45), "b, one, j", "A[b, n, j]")),
         lambda A: A.sum(axis=1, keepdims=True),
     ),
     "maximum": (
-        te({"A": (64, 96)}, _sum_over(96, (64,), "i", "A[i, n]", "max")),
+        te({"A": (64, 96)}, sum_over(96, (64,), "i", "A[i, n]", "max")),
         lambda A: A.max(axis=1),
     ),
     "maximum of negative values": (
-        te({"A": (64, 96)}, _sum_over(96, (64,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
+        te({"A": (64, 96)}, sum_over(96, (64,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
         lambda A: A.max(axis=1) - 9,
     ),
     "ragged maximum": (
-        te({"A": (40, 70)}, _sum_over(70, (40,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
+        te({"A": (40, 70)}, sum_over(70, (40,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
         lambda A: A.max(axis=1) - 9,
     ),
     "ragged maximum in one tile": (
         te(
             {"A": (3, 7, 64)},
-            _sum_over(7, (3, 1, 64), "b, o, j", 'te.const(-2, "bfloat16") - A[b, n, j]', "max"),
+            sum_over(7, (3, 1, 64), "b, o, j", 'te.const(-2, "bfloat16") - A[b, n, j]', "max"),
         ),
         lambda A: -2 - A.min(axis=1, keepdims=True),
     ),
     "ragged maximum of a product": (
-        te({"A": (40, 70)}, _sum_over(70, (40,), "i", "A[i, n] * A[i, n]", "max")),
+        te({"A": (40, 70)}, sum_over(70, (40,), "i", "A[i, n] * A[i, n]", "max")),
         lambda A: (A * A).max(axis=1),
     ),
     "ragged sum of what is not zero": (
-        te({"A": (40, 70)}, _sum_over(70, (40,), "i", 'A[i, n] + te.const(1, "bfloat16")')),
+        te({"A": (40, 70)}, sum_over(70, (40,), "i", 'A[i, n] + te.const(1, "bfloat16")')),
         lambda A: A.sum(axis=1) + 70,
     ),
     "ragged sum with an operand that does not move": (
-        te({"A": (70, 40), "B": (40,)}, _sum_over(70, (40,), "j", "A[n, j] - B[j]")),
+        te({"A": (70, 40), "B": (40,)}, sum_over(70, (40,), "j", "A[n, j] - B[j]")),
         lambda A, B: A.sum(axis=0) - 70 * B,
     ),
     "ragged mean": (
@@ -354,7 +328,7 @@ C = te.compute((1,), lambda i: S[i] * S[i], name="C")
         lambda A: A.sum(keepdims=True)[0] ** 2,
     ),
     "first factor transposed": (
-        te({"A": (70, 40), "B": (70, 50)}, _sum_over(70, (40, 50), "i, j", "A[n, i] * B[n, j]")),
+        te({"A": (70, 40), "B": (70, 50)}, sum_over(70, (40, 50), "i, j", "A[n, i] * B[n, j]")),
         lambda A, B: A.T @ B,
     ),
     "second factor transposed": (
@@ -374,11 +348,11 @@ C = te.compute((1,), lambda i: S[i] * S[i], name="C")
         lambda A, B: A @ B,
     ),
     "matrix times vector": (
-        te({"A": (40, 70), "B": (70,)}, _sum_over(70, (40,), "i", "A[i, n] * B[n]")),
+        te({"A": (40, 70), "B": (70,)}, sum_over(70, (40,), "i", "A[i, n] * B[n]")),
         lambda A, B: A @ B,
     ),
     "inner product": (
-        te({"A": (70,), "B": (70,)}, _sum_over(70, (1,), "i", "A[n] * B[n]")),
+        te({"A": (70,), "B": (70,)}, sum_over(70, (1,), "i", "A[n] * B[n]")),
         lambda A, B: np.array([A @ B]),
     ),
     "product and epilogue": (
@@ -587,18 +561,18 @@ C = te.compute((40, 50), lambda i, j: P[i, j] + P[i, j] * A[i, j], name="C")
         lambda A, B: A @ B + (A @ B) ** 2,
     ),
     "sum over a batch": (
-        te({"A": (5, 40, 70)}, _sum_over(5, (40, 70), "i, j", "A[n, i, j]")),
+        te({"A": (5, 40, 70)}, sum_over(5, (40, 70), "i, j", "A[n, i, j]")),
         lambda A: A.sum(axis=0),
     ),
     "sum over a batch of products of tiles": (
         te(
             {"A": (3, 40, 70), "B": (3, 40, 70)},
-            _sum_over(3, (40, 70), "i, j", "A[n, i, j] * B[n, i, j]"),
+            sum_over(3, (40, 70), "i, j", "A[n, i, j] * B[n, i, j]"),
         ),
         lambda A, B: (A * B).sum(axis=0),
     ),
     "sum over a batch of transposed matrices": (
-        te({"A": (3, 70, 40)}, _sum_over(3, (40, 70), "i, j", "A[n, j, i]")),
+        te({"A": (3, 70, 40)}, sum_over(3, (40, 70), "i, j", "A[n, j, i]")),
         lambda A: A.sum(axis=0).T,
     ),
     "sum over a batch of products": (

@@ -20,6 +20,7 @@ from sources import (
     plan_of,
     prim_func,
     run,
+    values,
 )
 from tvm.ir import IRModule
 from tvm.script import tirx as T
@@ -44,8 +45,6 @@ from ttgen.passes.tt_tiles_to_core_map import TTTilesToCoreMap
 from ttgen.plan import Plan, encode
 from ttgen.plan.from_ir import plan_from_programs
 from ttgen.plan.model import For, Op, Statement, Tolerance
-
-from .test_meaning import values
 
 
 def stages(source: str, **options: Any) -> list[IRModule]:
@@ -504,9 +503,7 @@ def test_attributes_that_the_passes_leave() -> None:
         "shape": [160, 96],
         "device_shape": [160, 96],
         "padded_shape": [160, 96],
-        "page": "tile",
         "page_bytes": 2048,
-        "pages": 15,
         "l1_bytes": 0,
     }
 

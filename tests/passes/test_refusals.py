@@ -57,8 +57,8 @@ OPERATIONS = {
     "division": Case(store("A[i, j] / B[i, j]"), "is not supported.*add, mul, sub"),
     "exp": Case(store("T.exp(A[i, j])"), "exp.* is not supported"),
     "if": Case(
-        square("for i, j in T.grid(64, 64):\n    if i < j:  # !\n        C[i, j] = A[i, j]", "AC"),
-        "IfThenElse is not supported.*loops and blocks",
+        square("for i, j in T.grid(64, 64):\n    if i < j:\n        C[i, j] = A[i, j]  # !", "AC"),
+        "conditions cut the loops.*whole tiles",
     ),
     "vectorised loop": Case(
         square(
@@ -66,6 +66,17 @@ OPERATIONS = {
             "AC",
         ),
         "kind of loop",
+    ),
+    "choice by value": Case(
+        store("T.if_then_else(A[i, j] > T.bfloat16(0), A[i, j], B[i, j])"),
+        "condition .* does not lower yet.*SFPU",
+    ),
+    "comparison": Case(
+        store('T.Cast("bfloat16", A[i, j] > B[i, j])'), "cast from bool to bfloat16"
+    ),
+    "relu": Case(store("T.max(A[i, j] + B[i, j], T.bfloat16(0))"), "vector unit .SFPU."),
+    "choice inside of tiles": Case(
+        store("T.if_then_else(j < 40, A[i, j], B[i, j])"), "ends at element 40 of 64"
     ),
     "nothing stored": Case(
         "@T.prim_func\n"
@@ -104,18 +115,6 @@ def k():  # !
 
 
 SUMS = {
-    "sum from one": Case(
-        gemm(64, 64, 64, "nested").replace("T.bfloat16(0)", "T.bfloat16(1)  # !"),
-        "reduction of C.* starts from 1; it must start from 0",
-    ),
-    "one plus a tensor": Case(
-        square(
-            "for i, j in T.grid(64, 64):\n    C[i, j] = T.bfloat16(1)  # !\n"
-            "    C[i, j] = C[i, j] + A[i, j]",
-            "AC",
-        ),
-        "starts from 1",
-    ),
     "maximum from zero": Case(
         square(
             """
@@ -240,7 +239,72 @@ def k():  # !
                 D[i, j] = B[i, j]  # !
             """
         ),
-        "stored again after another tensor was",
+        "stored again after it was read",
+    ),
+    "not all of it has been stored": Case(
+        square(
+            """
+            D = T.alloc_buffer((64, 64), "bfloat16")
+            for i, j in T.grid(32, 64):
+                D[i, j] = A[i, j]
+            for i, j in T.grid(64, 64):
+                C[i, j] = D[i, j]  # !
+            """,
+            "AC",
+        ),
+        "D.* is read, but not all of it has been stored",
+    ),
+    "in place through a copy": Case(
+        square(
+            """
+            D = T.alloc_buffer((64, 64), "bfloat16")
+            for i, j in T.grid(64, 64):
+                D[i, j] = C[i, j]  # !
+            for i, j in T.grid(64, 64):
+                C[i, j] = D[i, j] + A[i, j]
+            """,
+            "AC",
+        ),
+        "'C' is read before it is stored",
+    ),
+    "read inside of the sum": Case(
+        prim_func(
+            buffers("AC", [(64, 64), (64, 64)]),
+            """
+            S = T.alloc_buffer((64,), "bfloat16")
+            for i in range(64):
+                S[i] = T.bfloat16(0)
+            for i, j in T.grid(64, 64):
+                S[i] = S[i] + A[i, j]
+                C[i, j] = S[i]  # !
+            """,
+        ),
+        "inside of the loop j, which still adds to it",
+    ),
+    "sum and maximum in turns": Case(
+        prim_func(
+            buffers("AC", [(64, 64), (64,)]),
+            """
+            for i in range(64):
+                C[i] = T.bfloat16(0)
+            for i, j in T.grid(64, 64):
+                C[i] = C[i] + A[i, j]  # !
+                C[i] = T.max(C[i], A[i, j])
+            """,
+        ),
+        "again in every iteration of j",
+    ),
+    "updated from other elements": Case(
+        square(
+            """
+            for i, j in T.grid(64, 64):
+                C[i, j] = A[i, j]
+            for i, j in T.grid(64, 64):
+                C[i, j] = C[j, i] + A[i, j]  # !
+            """,
+            "AC",
+        ),
+        "computed from its own earlier values",
     ),
     "no start": Case(
         square(f"for i, j, k in T.grid(64, 64, 64):\n    {SUM}  # !"),
@@ -272,7 +336,7 @@ def k():  # !
                     C[i, jo * 32 + j] = C[i, jo * 32 + j] + A[i, k] * B[k, jo * 32 + j]
             """
         ),
-        "in an iteration of jo",
+        "overwritten in every iteration of jo",
     ),
     "summed over an unused loop": Case(
         square(
@@ -292,7 +356,7 @@ def k():  # !
     "stored after the sum": Case(
         gemm(64, 64, 64, "nested")
         + "    for i, j in T.grid(64, 64):\n        C[i, j] = A[i, j]  # !\n",
-        "stored 3 times",
+        "stored again, whatever it held",
     ),
     "reduction split in two ways": Case(
         square(
@@ -303,7 +367,7 @@ def k():  # !
                 C[i, j] = C[i, j] + A[i, ko * 32 + ki] * B[ki * 2 + ko, j]  # !
             """
         ),
-        "over ko, ki of .*does not lower yet",
+        r"last index of A\[i, 32 \* ko \+ ki\] runs over several dimensions",
     ),
     "init of one axis only": Case(
         square(
@@ -342,25 +406,75 @@ ACCESSES = {
             buffers("AC", [(64, 64)] * 2),
             "for i, j in T.grid(32, 64):\n    C[i, j] = A[i, j]  # !",
         ),
-        "index 0 of C, 'i', does not visit its 64 elements",
+        "index 0 of C visits elements 0 to 31 of 64: the rest is never stored",
     ),
-    "offset": Case(
+    "offset inside of a tile": Case(
         prim_func(
             buffers("AC", [(96, 64), (64, 64)]),
-            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i + 32, j]  # !",
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i + 16, j]  # !",
         ),
-        r"index 0 of A, 'i \+ 32'.*offsets are not supported yet",
+        r"A\[i \+ 16, j\] starts at element 16, inside of a tile.*multiples of 32",
+    ),
+    "offset of the output inside of a tile": Case(
+        prim_func(
+            buffers("ABC", [(16, 64), (48, 64), (64, 64)]),
+            """
+            for i, j in T.grid(16, 64):
+                C[i, j] = A[i, j]  # !
+            for i, j in T.grid(48, 64):
+                C[i + 16, j] = B[i, j]
+            """,
+        ),
+        r"C\[i, j\] ends at element 16 of 64, inside of a tile.*multiples of 32",
+    ),
+    "row inside of a tile": Case(
+        store("A[3, j] * B[i, j]"), "starts at element 3, inside of a tile"
+    ),
+    "beyond the end": Case(
+        store("A[i + 32, j] * B[i, j]"), r"'i \+ 32', runs from 32 to 95, outside of its 64"
+    ),
+    "before the start": Case(
+        store("A[i - 32, j] * B[i, j]"), r"'i - 32', runs from -32 to 31, outside of its 64"
+    ),
+    "window": Case(
+        prim_func(
+            buffers("AC", [(4, 32, 32), (2, 32, 32)]),
+            """
+            for b, i, j in T.grid(2, 32, 32):
+                C[b, i, j] = T.bfloat16(0)
+            for b, w, i, j in T.grid(2, 3, 32, 32):
+                C[b, i, j] = C[b, i, j] + A[b + w, i, j]  # !
+            """,
+        ),
+        "does not visit elements once each",
+    ),
+    "diagonal of an input": Case(
+        store("A[i, i] * B[i, j]"), "loop i runs over two dimensions of A.*diagonal"
+    ),
+    "rows split inside of a tile": Case(
+        prim_func(
+            buffers("AC", [(96, 64), (2, 48, 64)]),
+            "for b, i, j in T.grid(2, 48, 64):\n    C[b, i, j] = A[b * 48 + i, j]  # !",
+        ),
+        "runs over rows in groups of 48.*multiples of 32",
+    ),
+    "columns split": Case(
+        prim_func(
+            buffers("AC", [(64, 128), (2, 64, 64)]),
+            "for b, i, j in T.grid(2, 64, 64):\n    C[b, i, j] = A[i, b * 64 + j]  # !",
+        ),
+        "last index of A.* runs over several dimensions",
     ),
     "stride": Case(
         prim_func(
             buffers("AC", [(128, 64), (64, 64)]),
             "for i, j in T.grid(64, 64):\n    C[i, j] = A[i * 2, j]  # !",
         ),
-        "index 0 of A.*strides",
+        r"A\[2 \* i, j\] takes steps of 2 along dimension i",
     ),
-    "reversed": Case(store("A[63 - i, j] + B[i, j]"), "index 0 of A, '63 - i'"),
+    "reversed": Case(store("A[63 - i, j] + B[i, j]"), "takes steps of -1 along dimension i"),
     "square": Case(store("A[i * i, j] + B[i, j]"), "is not affine.*loop variables times constants"),
-    "division": Case(store("A[i // 2, j] + B[i, j]"), "is not affine"),
+    "division": Case(store("A[i // 2, j] + B[i, j]"), "rows in groups of 2.*multiples of 32"),
     "gather": Case(
         prim_func(
             'A: T.Buffer((64, 64), "bfloat16"), X: T.Buffer((64,), "int32"), '
@@ -399,15 +513,15 @@ ACCESSES = {
         square(
             """
             for i, j in T.grid(64, 64):
-                with T.sblock("one"):  # !
+                with T.sblock("one"):
                     vi, vj = T.axis.remap("SS", [i, j])
                     T.where(i < 32)
-                    C[vi, vj] = A[vi, vj]
+                    C[vi, vj] = A[vi, vj]  # !
             """,
             "AC",
             s_tir=True,
         ),
-        "under a condition",
+        "elements 0 to 31 of 64: the rest is never stored",
     ),
 }
 
@@ -417,12 +531,6 @@ TENSORS = {
             "for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j]\n    D[i, j] = A[i, j]  # !", "ACD"
         ),
         "a second output, 'D'",
-    ),
-    "unused parameter": Case(
-        "@T.prim_func\n"
-        f"def k({buffers('ABC', [(64, 64)] * 3)}):  # !\n"
-        "    for i, j in T.grid(64, 64):\n        C[i, j] = A[i, j]\n",
-        "parameter 'B' is never used",
     ),
     "float16": Case(copy_of("(64, 64)", "float16"), "layout of A: dtype is fp16; supported: bf16"),
     "int32 called bf16": Case(

@@ -6,10 +6,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sources import buffers, gemm, kernel, plan_of, prim_func, run
+from sources import buffers, gemm, kernel, plan_of, prim_func, run, values
 
 from ttgen.annotate import (
     CoreRange,
@@ -29,8 +30,6 @@ from ttgen.plan.io import decode, encode
 from ttgen.plan.model import Tensor
 from ttgen.plan.shards import matrix
 from ttgen.spec import load_variants
-
-from .test_meaning import values
 
 
 def copy(shape: tuple[int, ...], attributes: str = "{}") -> str:
@@ -136,6 +135,24 @@ def test_runtime_arguments_of_global() -> None:
     plan = plan_of(gemm(64, 96, 160))
     assert plan.programs.reader.runtime_args.names == ("start", "count")
     assert {c.name: c.value for c in plan.programs.reader.constants} == {"Kt": 5, "Nt": 3}
+
+
+def test_parts_of_an_output_follow_no_shards() -> None:
+    """Tiles are numbered part by part; a shard may have tiles of several."""
+    parts = prim_func(
+        buffers("ABC", [(32, 64), (32, 64), (64, 64)]),
+        """
+        for i, j in T.grid(32, 64):
+            C[i, j] = A[i, j]
+        for i, j in T.grid(32, 64):
+            C[i + 32, j] = B[i, j]
+        """,
+    )
+    with pytest.raises(LoweringError, match="in 2 parts, and partition_mode local_shard says"):
+        plan_of(parts, partition_mode="local_shard", layouts=SHARDED)
+    dealt = plan_of(parts, partition="match_shard", layouts=SHARDED)
+    inputs = values(dealt)
+    assert np.array_equal(run(dealt, inputs)["C"], np.concatenate(list(inputs.values())))
 
 
 def test_cores_without_a_shard_are_idle() -> None:

@@ -1,6 +1,6 @@
 """What a PrimFunc computes: iteration axes, access maps and expression trees, by dataflow alone."""
 
-from ttgen.analysis.computation import Computation
+from ttgen.analysis.computation import Computation, Part
 from ttgen.analysis.expr import (
     Access,
     Binary,
@@ -12,7 +12,7 @@ from ttgen.analysis.expr import (
     loads,
     reductions,
 )
-from ttgen.analysis.index import Axis, Dim
+from ttgen.analysis.index import Axis, Dim, Index
 from ttgen.analysis.shared import analyse, calls
 
 __all__ = [
@@ -23,8 +23,10 @@ __all__ = [
     "Const",
     "Dim",
     "Expr",
+    "Index",
     "Load",
     "Mask",
+    "Part",
     "Reduce",
     "analyse",
     "calls",

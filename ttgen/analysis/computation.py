@@ -1,19 +1,21 @@
-"""From stores to meaning: the one expression that a kernel's output is.
+"""From stores to meaning: the expression that each part of a kernel's output is.
 
-Nothing here looks at names. A store is recognised by its shape: one whose dimensions are all those
-of its loops is elementwise; one that combines its target with a value over further loops, after a
-store of the neutral value, is a reduction. Intermediate buffers vanish: what they hold is put in
-the place of their loads, so a kernel of several blocks becomes one expression.
+Nothing here looks at names. A store is recognised by its shape: one whose target moves with all of
+its loops is elementwise; one that combines its target with a value over further loops is a
+reduction. What later stores to the same elements read of them is what earlier ones have stored.
+Intermediate buffers vanish: what they hold is put in the place of their loads, so a kernel of
+several blocks becomes one expression for each part of its output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import tvm
 from tvm import tirx
 
+from ttgen.analysis.boxes import Box, check_covers, separate
 from ttgen.analysis.expr import (
     Access,
     Binary,
@@ -21,14 +23,18 @@ from ttgen.analysis.expr import (
     Expr,
     Load,
     Reduce,
-    access,
-    expression,
+    binary,
     loads,
-    renamed,
+    moved,
+    reductions,
     replaced,
 )
-from ttgen.analysis.index import Axis, Dim
-from ttgen.analysis.statements import Statement, statements
+from ttgen.analysis.index import Affine, Axis, Dim, Restart
+from ttgen.analysis.inlining import solved
+from ttgen.analysis.loops import Loops
+from ttgen.analysis.statements import statements
+from ttgen.analysis.stores import Store, privatised, resolve
+from ttgen.analysis.views import settled
 from ttgen.errors import Location, LoweringError
 
 #: Reductions, and the values that they may start from: at most as much as any value there is.
@@ -36,37 +42,38 @@ _NEUTRAL = {"add": lambda value: value == 0.0, "max": lambda value: value <= -3.
 
 
 @dataclass(frozen=True)
-class Computation:
-    """``output[...] = value``; ``at`` is the store's place."""
+class Part:
+    """``output[...] = value``, over all or a part of the output; ``at`` is the store's place."""
 
     output: Access
     value: Expr
     at: Location
 
-    def inputs(self) -> list[tvm.ir.Var]:
-        """The buffers read, in the order in which the expression first names them."""
-        found: list[tvm.ir.Var] = []
-        for operand in loads(self.value):
-            if operand.buffer not in found:
-                found.append(operand.buffer)
-        return found
-
 
 @dataclass(frozen=True)
-class _Store:
-    """A statement with its access and expression worked out."""
+class Computation:
+    """What a kernel stores: parts of one output, which do not overlap and leave nothing out."""
 
-    statement: Statement
-    target: Access
-    value: Expr
+    parts: tuple[Part, ...]
 
     @property
-    def at(self) -> Location:
-        return self.statement.at
+    def output(self) -> tvm.ir.Var:
+        """The buffer stored to."""
+        return self.parts[0].output.buffer
 
-    def free_axes(self) -> set[Axis]:
-        """Axes that the store runs over and its target does not."""
-        return set(self.statement.axes) - _axes([self.target])
+    def inputs(self) -> list[tvm.ir.Var]:
+        """The buffers read, in the order in which the expressions first name them."""
+        found: list[tvm.ir.Var] = []
+        for part in self.parts:
+            for operand in loads(part.value):
+                if operand.buffer not in found:
+                    found.append(operand.buffer)
+        return found
+
+    def reductions(self) -> Iterator[Reduce]:
+        """Every reduction in every part."""
+        for part in self.parts:
+            yield from reductions(part.value)
 
 
 def analyse(func: tirx.PrimFunc, at: Location) -> Computation:
@@ -74,182 +81,300 @@ def analyse(func: tirx.PrimFunc, at: Location) -> Computation:
 
     ``at`` is the kernel's own place, for what carries none.
     """
-    stores = [_resolve(statement) for statement in statements(func, at)]
-    if not stores:
-        raise LoweringError("the kernel stores nothing", at=at)
-    definitions: dict[tvm.ir.Var, Computation] = {}
-    loops: dict[tvm.ir.Var, set[Axis]] = {}
-    for group in _by_target(stores):
+    loops = Loops(statements(func, at))
+    while True:
+        try:
+            return _Analysis(func, at).computation(loops)
+        except Restart as request:
+            loops.apply(request)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What stores to one box of a buffer add up to: ``target`` is ``value``."""
+
+    target: Access
+    box: Box
+    value: Expr
+    at: Location
+
+
+class _Analysis:
+    """One attempt: ends with the computation, or with the request to take a loop apart."""
+
+    def __init__(self, func: tirx.PrimFunc, at: Location) -> None:
+        self._func, self._at = func, at
+        self._stored: dict[tvm.ir.Var, list[_Stored]] = {}
+        self._stores: dict[tvm.ir.Var, list[Store]] = {}
+
+    def computation(self, loops: Loops) -> Computation:
+        stores = [resolve(statement) for statement in loops.statements if statement.runs()]
+        if not stores:
+            raise LoweringError("the kernel stores nothing", at=self._at)
+        stores = privatised(stores, self._func)
+        for buffer, group in _by_buffer(stores).items():
+            self._check_reads(group)
+            parts = separate(group)
+            self._stored[buffer] = [self._combined(box, same) for box, same in parts.items()]
+            self._stores[buffer] = group
+        stored = self._output()
+        boxes = [part.box for part in stored]
+        check_covers(stored[0].target.buffer, boxes, stored[0].at)
+        settled_parts = (settled(part.target, part.value, part.at) for part in stored)
+        return Computation(tuple(Part(*part) for part in settled_parts))
+
+    def _output(self) -> list[_Stored]:
+        """What is stored to the output; LoweringError if there is not just one."""
+        outputs = [parts for buffer, parts in self._stored.items() if buffer in self._func.params]
+        if not outputs:
+            raise LoweringError("the kernel stores to no parameter", at=self._at)
+        if len(outputs) > 1:
+            second = outputs[1][0]
+            raise LoweringError(
+                f"a second output, '{second.target.buffer.name}': a kernel computes one tensor",
+                at=second.at,
+            )
+        for param in self._func.params:
+            if not isinstance(param.ty, tirx.BufferType):
+                raise LoweringError(
+                    f"parameter '{param.name}' is no tensor",
+                    at=self._at,
+                    hint="give it a value instead",
+                )
+        return outputs[0]
+
+    def _check_reads(self, group: list[Store]) -> None:
         for store in group:
             for read in loads(store.value):
-                known = (*func.params, *definitions, store.target.buffer)
-                if read.buffer not in known:
+                if read.buffer in self._stored:
+                    _check_complete(self._stores[read.buffer], store, read)
+                elif read.buffer not in (*self._func.params, store.target.buffer):
                     raise LoweringError(
                         f"'{read.buffer.name}' is read before it is stored", at=store.at
                     )
-                if read.buffer in definitions:
-                    stored = definitions[read.buffer].output
-                    _check_complete(loops[read.buffer], stored, store, read)
-        computation = _inlined(_combine(group), definitions)
-        definitions[computation.output.buffer] = computation
-        loops[computation.output.buffer] = {a for s in group for a in s.statement.axes}
-    outputs = [definitions[buffer] for buffer in definitions if buffer in func.params]
-    if not outputs:
-        raise LoweringError("the kernel stores to no parameter", at=at)
-    if len(outputs) > 1:
-        raise LoweringError(
-            f"a second output, '{outputs[1].output.buffer.name}': a kernel computes one tensor",
-            at=outputs[1].at,
-        )
-    _check_parameters(func, outputs[0], at)
-    return outputs[0]
 
+    # One box of a buffer ----------------------------------------------------------------------
 
-def _resolve(statement: Statement) -> _Store:
-    store, scope, at = statement.store, statement.scope, statement.at
-    target = access(store.buffer, list(store.indices), scope, at)
-    return _Store(statement, target, expression(store.value, scope, at))
-
-
-def _by_target(stores: list[_Store]) -> list[list[_Store]]:
-    """The stores of each buffer, in program order, which must not interleave with reads of it."""
-    groups: dict[tvm.ir.Var, list[_Store]] = {}
-    for store in stores:
-        groups.setdefault(store.target.buffer, []).append(store)
-    complete: set[tvm.ir.Var] = set()
-    current = stores[0].target.buffer
-    for store in stores:
-        if store.target.buffer is not current and not store.target.buffer.same_as(current):
-            complete.add(current)
-            current = store.target.buffer
-        if current in complete:
+    def _combined(self, box: Box, stores: list[Store]) -> _Stored:
+        """What the stores to a box leave there, one after the other."""
+        first, *others = stores
+        if _reads_itself(first):
             raise LoweringError(
-                f"{store.target} is stored again after another tensor was",
+                f"{first.target} is computed from its own earlier values",
+                at=first.at,
+                hint="a sum must first set its target to a constant; in-place updates do not lower",
+            )
+        if first.free_axes():
+            for update in others:
+                _check_set_once(first, update)
+            raise LoweringError(
+                f"{first.target} is overwritten in every iteration of {names(first.free_axes())}",
+                at=first.at,
+                hint="a sum adds to the target after setting it to 0",
+            )
+        value = self._expanded(first.value, first.at)
+        current = _Stored(first.target, box, value, first.at)
+        for number, store in enumerate(others, 1):
+            for earlier in stores[:number]:
+                _check_follows(earlier, store)
+            current = self._updated(current, store)
+        return current
+
+    def _updated(self, current: _Stored, store: Store) -> _Stored:
+        """``current`` after one more store to its elements."""
+        before = moved(current.value, solved(current.target, store.target, store.at))
+        if store.free_axes():
+            value = self._reduction(before, current, store)
+        elif not _reads_itself(store):
+            raise LoweringError(
+                f"{store.target} is stored again, whatever it held",
                 at=store.at,
-                hint="complete one tensor before the next",
+                hint="store it once, or update it: target = target + value",
             )
-    return list(groups.values())
+        else:
+            _check_reads_target_only(store)
+            value = replaced(
+                store.value, lambda read: before if read == store.target else Load(read)
+            )
+            value = self._expanded(_without_neutral(value), store.at)
+        return _Stored(store.target, current.box, value, store.at)
 
-
-def _inlined(computation: Computation, definitions: dict[tvm.ir.Var, Computation]) -> Computation:
-    """The computation with the meaning of earlier buffers in the place of their loads."""
-
-    def expand(load: Access) -> Expr:
-        earlier = definitions[load.buffer]
-        dims = dict(zip(earlier.output.dims, load.dims, strict=True))
-        return renamed(earlier.value, {a: b for a, b in dims.items() if a.axes})
-
-    value = replaced(computation.value, dict.fromkeys(definitions, expand))
-    return Computation(computation.output, value, computation.at)
-
-
-def _combine(stores: list[_Store]) -> Computation:
-    match stores:
-        case [only]:
-            return _elementwise(only)
-        case [first, update] if isinstance(first.value, Const):
-            return _reduction(first, first.value, update)
-        case _:
+    def _reduction(self, before: Expr, current: _Stored, store: Store) -> Expr:
+        op, added = _update(store)
+        _check_reads_target_only(store, added)
+        reduced = store.free_axes()
+        added = self._expanded(added, store.at)
+        unused = reduced - {axis for operand in loads(added) for axis in operand.axes}
+        if unused:
             raise LoweringError(
-                f"{stores[-1].target} is stored {len(stores)} times in a way that has no lowering",
-                at=stores[-1].at,
-                hint="store it once, or set it to a constant and then add to it",
+                f"no tensor is read along {names(unused)}, so the same value is added again",
+                at=store.at,
+            )
+        dims = tuple(Dim((axis,)) for axis in store.statement.axes if axis in reduced)
+        reduce = Reduce(op, dims, added, store.at)
+        if isinstance(before, Const):
+            if _NEUTRAL[op](before.value):
+                return reduce
+            if op == "max":
+                wanted = "the smallest number of its type"
+                raise LoweringError(
+                    f"the reduction of {current.target} starts from {before}; it must start from "
+                    f"{wanted}",
+                    at=current.at,
+                )
+        return binary(op, before, reduce, store.at)
+
+    # Intermediate buffers ---------------------------------------------------------------------
+
+    def _expanded(self, value: Expr, at: Location) -> Expr:
+        """``value`` with the meaning of earlier buffers in the place of their loads."""
+
+        def expand(load: Access) -> Expr:
+            if load.buffer not in self._stored:
+                return Load(load)
+            stored = self._part_of(load, at)
+            return moved(stored.value, solved(stored.target, load, at))
+
+        return replaced(value, expand)
+
+    def _part_of(self, load: Access, at: Location) -> _Stored:
+        """The part that all of ``load`` lies in; Restart where it lies in several."""
+        for stored in self._stored[load.buffer]:
+            if stored.box.holds(load):
+                return stored
+        raise LoweringError(f"{load} is read, but not all of it has been stored", at=at)
+
+
+def _by_buffer(stores: list[Store]) -> dict[tvm.ir.Var, list[Store]]:
+    """The stores of each buffer, in program order; the buffer that is complete first comes first.
+
+    LoweringError at a buffer that is stored again after another has been computed from it.
+    """
+    groups: dict[tvm.ir.Var, list[Store]] = {}
+    readers: dict[tvm.ir.Var, Store] = {}
+    for store in stores:
+        target = store.target.buffer
+        if target in readers and target not in groups:
+            raise LoweringError(
+                f"'{target.name}' is read before it is stored", at=readers[target].at
+            )
+        if target in readers:
+            raise LoweringError(
+                f"{store.target} is stored again after it was read",
+                at=store.at,
+                hint="complete a tensor before it is read",
+            )
+        read = {access.buffer for access in loads(store.value)} - {target}
+        readers |= {buffer: store for buffer in read if buffer not in readers}
+        groups[target] = [*groups.pop(target, []), store]
+    return groups
+
+
+def _reads_itself(store: Store) -> bool:
+    return any(read.buffer == store.target.buffer for read in loads(store.value))
+
+
+def _without_neutral(value: Expr) -> Expr:
+    """``0 + x`` is ``x``: a sum that starts from a number starts from nothing."""
+    match value:
+        case (
+            Binary(op="add", a=Const(value=0.0), b=other)
+            | Binary(op="add", a=other, b=Const(value=0.0))
+        ):
+            return other
+        case _:
+            return value
+
+
+def _check_reads_target_only(store: Store, value: Expr | None = None) -> None:
+    """Of its own buffer, an update reads the element that it stores, and a sum's value nothing."""
+    for read in loads(store.value if value is None else value):
+        if read.buffer == store.target.buffer and (value is not None or read != store.target):
+            raise LoweringError(
+                f"{store.target} is computed from its own earlier values",
+                at=store.at,
+                hint="a sum must first set its target to a constant; other in-place updates "
+                "do not lower",
             )
 
 
-def _elementwise(store: _Store) -> Computation:
-    _check_not_read(store.value, store)
-    if store.free_axes():
-        raise LoweringError(
-            f"{store.target} is overwritten in every iteration of {_names(store.free_axes())}",
-            at=store.at,
-            hint="a sum adds to the target after setting it to 0",
-        )
-    return Computation(store.target, store.value, store.at)
-
-
-def _reduction(first: _Store, init: Const, update: _Store) -> Computation:
-    op, added = _update(update)
-    _check_not_read(added, update)
-    _check_start(op, init, first)
-    reduced_axes = update.free_axes()
-    again = set(first.statement.axes) & reduced_axes
+def _check_set_once(first: Store, update: Store) -> None:
+    again = set(first.statement.axes) & update.free_axes()
     if again:
         raise LoweringError(
-            f"{first.target} is set to {init} again in every iteration of {_names(again)}",
+            f"{first.target} is set to {first.value} again in every iteration of {names(again)}",
             at=first.at,
         )
-    _check_initialised(first, update)
-    unused = reduced_axes - _axes(loads(added))
-    if unused:
-        raise LoweringError(
-            f"no tensor is read along {_names(unused)}, so the same value is added again",
-            at=update.at,
-        )
-    reduced = tuple(
-        dim
-        for dim in dict.fromkeys(d for operand in loads(added) for d in operand.dims)
-        if dim not in update.target.dims and dim.axes
-    )
-    if _dims_axes(reduced) != reduced_axes:
-        raise LoweringError(
-            f"loops {_names(reduced_axes)} are split differently in different accesses",
-            at=update.at,
-        )
-    value = Reduce(op, reduced, added, update.at) if reduced else added
-    return Computation(update.target, value, update.at)
 
 
-def _check_initialised(first: _Store, update: _Store) -> None:
-    """The first store sets every element, and in loops of both just the one that is added to."""
-    missing = _axes([first.target]) - set(first.statement.axes)
+def _check_follows(first: Store, update: Store) -> None:
+    """The first store sets every element, and in loops of both just the one that is updated."""
+    _check_set_once(first, update)
+    missing = first.target.axes - set(first.statement.axes)
     if missing:
         raise LoweringError(
-            f"{first.target} is set only in the first iteration of {_names(missing)}",
+            f"{first.target} is set only in the first iteration of {names(missing)}",
             at=first.at,
             hint="a block's reduction axes are those that its target does not use",
         )
-    elsewhere = _moving_apart(first.statement.axes, first.target, update, update.target)
+    elsewhere = _moving_apart([first], update, update.target)
     if elsewhere:
         raise LoweringError(
-            f"in an iteration of {_names(elsewhere)}, {first.target} is set and {update.target} "
+            f"in an iteration of {names(elsewhere)}, {first.target} is set and {update.target} "
             "is added to: these are not the same elements",
             at=first.at,
             hint="set the target to 0 before these loops, or with the same indices",
         )
 
 
-def _check_complete(axes: Iterable[Axis], stored: Access, reader: _Store, read: Access) -> None:
-    """In loops around both, what is read has been stored in the same iteration."""
-    elsewhere = _moving_apart(axes, stored, reader, read)
+def _check_complete(stores: list[Store], reader: Store, read: Access) -> None:
+    """In loops around both, what is read has been stored in the same iteration, and completely."""
+    unfinished = {a for s in stores for a in s.free_axes()} & set(reader.statement.axes)
+    if unfinished:
+        raise LoweringError(
+            f"{read} is read inside of the loop {names(unfinished)}, which still adds to it",
+            at=reader.at,
+            hint="read a sum when it is complete",
+        )
+    elsewhere = _moving_apart(stores, reader, read)
     if elsewhere:
         raise LoweringError(
-            f"in an iteration of {_names(elsewhere)}, {stored} is stored and {read} is read: "
-            "these are not the same elements",
+            f"in an iteration of {names(elsewhere)}, {stores[0].target} is stored and {read} is "
+            "read: these are not the same elements",
             at=reader.at,
             hint="store the whole tensor before it is read",
         )
 
 
-def _moving_apart(axes: Iterable[Axis], one: Access, store: _Store, other: Access) -> set[Axis]:
-    """The loops around both statements whose iterations mean different elements in the two."""
-    shared = set(axes) & set(store.statement.axes)
-    before, after = _digits(one), _digits(other)
-    return {axis for axis in shared if before.get(axis) != after.get(axis)}
+def _moving_apart(stores: list[Store], reader: Store, read: Access) -> set[Axis]:
+    """The loops around stores and reader whose iterations mean different elements in the two."""
+    apart: set[Axis] = set()
+    for store in stores:
+        shared = set(store.statement.axes) & set(reader.statement.axes)
+        apart |= {axis for axis in shared if _steps(store.target, axis) != _steps(read, axis)}
+    shared = {a for s in stores for a in s.statement.axes} & set(reader.statement.axes)
+    if apart or not shared & read.axes:
+        return apart
+    beside = [store for store in stores if shared <= set(store.statement.axes)]
+    for position, index in enumerate(read.indices):
+        low, high = _within(index, shared)
+        bounds = [_within(store.target.indices[position], shared) for store in beside]
+        if not bounds or low < min(b[0] for b in bounds) or high > max(b[1] for b in bounds):
+            return shared & read.axes
+    return set()
 
 
-def _digits(target: Access) -> dict[Axis, tuple[int, int]]:
-    """The dimension that each axis belongs to, and what it counts in there."""
-    digits: dict[Axis, tuple[int, int]] = {}
-    for position, dim in enumerate(target.dims):
-        weight = 1
-        for axis in reversed(dim.axes):
-            digits[axis] = position, weight
-            weight *= axis.extent
-    return digits
+def _steps(access: Access, axis: Axis) -> list[int]:
+    """How far each index moves with an iteration of ``axis``."""
+    return [index.terms.get(axis, 0) for index in access.indices]
 
 
-def _update(update: _Store) -> tuple[str, Expr]:
+def _within(index: Affine, shared: set[Axis]) -> tuple[int, int]:
+    """The elements that ``index`` visits in one iteration of the shared loops."""
+    return Affine({a: c for a, c in index.terms.items() if a not in shared}, index.offset).bounds
+
+
+def _update(update: Store) -> tuple[str, Expr]:
     """The operation and X in ``target = op(target, X)``."""
     match update.value:
         case Binary(op=op, a=Load(access=target), b=other) if target == update.target:
@@ -267,42 +392,6 @@ def _update(update: _Store) -> tuple[str, Expr]:
     return op, other
 
 
-def _check_start(op: str, init: Const, first: _Store) -> None:
-    if not _NEUTRAL[op](init.value):
-        wanted = {"add": "0", "max": "the smallest number of its type"}[op]
-        raise LoweringError(
-            f"the reduction of {first.target} starts from {init}; it must start from {wanted}",
-            at=first.at,
-        )
-
-
-def _check_not_read(value: Expr, store: _Store) -> None:
-    if store.target.buffer in {operand.buffer for operand in loads(value)}:
-        raise LoweringError(
-            f"{store.target} is computed from its own earlier values",
-            at=store.at,
-            hint="a sum must first set its target to a constant; in-place updates do not lower",
-        )
-
-
-def _check_parameters(func: tirx.PrimFunc, computation: Computation, at: Location) -> None:
-    used = [computation.output.buffer, *computation.inputs()]
-    for param in func.params:
-        if not isinstance(param.ty, tirx.BufferType):
-            raise LoweringError(
-                f"parameter '{param.name}' is no tensor", at=at, hint="give it a value instead"
-            )
-        if param not in used:
-            raise LoweringError(f"parameter '{param.name}' is never used", at=at)
-
-
-def _axes(accesses: Iterable[Access]) -> set[Axis]:
-    return {axis for access in accesses for axis in _dims_axes(access.dims)}
-
-
-def _dims_axes(dims: Iterable[Dim]) -> set[Axis]:
-    return {axis for dim in dims for axis in dim.axes}
-
-
-def _names(axes: Iterable[Axis]) -> str:
+def names(axes: Iterable[Axis]) -> str:
+    """The loops' names, in the order of the program."""
     return ", ".join(axis.name for axis in sorted(axes, key=lambda axis: axis.serial))

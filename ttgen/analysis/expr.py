@@ -9,7 +9,8 @@ from typing import TypeAlias
 import tvm
 from tvm.ir import prim
 
-from ttgen.analysis.index import Axis, Dim, Scope, affine, dimension
+from ttgen.analysis.conditions import is_on_values, truth
+from ttgen.analysis.index import Affine, Axis, Dim, Index, Scope, affine
 from ttgen.errors import Location, LoweringError
 
 _NOWHERE = Location("")
@@ -17,13 +18,43 @@ _NOWHERE = Location("")
 
 @dataclass(frozen=True)
 class Access:
-    """A buffer with the dimension that each of its indices runs over."""
+    """A buffer at ``indices``.
+
+    ``view`` is how the dimensions of the computation visit it, outermost first: one entry for each
+    index, or several where an index runs over several dimensions. The last two make tiles.
+    """
 
     buffer: tvm.ir.Var
-    dims: tuple[Dim, ...]
+    indices: tuple[Affine, ...]
+    view: tuple[Index, ...] = ()
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """The dimensions of ``view``."""
+        return tuple(index.dim for index in self.view)
+
+    @property
+    def axes(self) -> set[Axis]:
+        """The loops that it moves with."""
+        return {axis for index in self.indices for axis in index.terms}
+
+    def index_over(self, dim: Dim) -> Index | None:
+        """Where ``dim`` stands in the view."""
+        return next((index for index in self.view if index.dim == dim), None)
 
     def __str__(self) -> str:
-        return f"{self.buffer.name}[{', '.join(dim.name for dim in self.dims)}]"
+        parts = self.view or self.indices
+        return f"{self.buffer.name}[{', '.join(_index(part) for part in parts)}]"
+
+
+def _index(part: Index | Affine) -> str:
+    if isinstance(part, Index):
+        return "one" if part == Index(Dim(()), 1) else str(part)
+    parts = [(c, a.name if abs(c) == 1 else f"{abs(c)} * {a.name}") for a, c in part.terms.items()]
+    parts += [(part.offset, str(abs(part.offset)))] if part.offset or not parts else []
+    (sign, text), *rest = sorted(parts, key=lambda signed: signed[0] < 0)
+    first = text if sign >= 0 else f"-{text}"
+    return first + "".join(f" {'-' if sign < 0 else '+'} {text}" for sign, text in rest)
 
 
 @dataclass(frozen=True)
@@ -128,30 +159,26 @@ def reductions(expr: Expr) -> Iterator[Reduce]:
             pass
 
 
-def replaced(expr: Expr, values: Mapping[tvm.ir.Var, Callable[[Access], Expr]]) -> Expr:
-    """``expr`` with the loads of some buffers replaced by expressions."""
-    match expr:
-        case Load(access=access) if access.buffer in values:
-            return values[access.buffer](access)
-        case Binary(op=op, a=a, b=b, at=at):
-            return binary(op, replaced(a, values), replaced(b, values), at)
-        case Reduce(op=op, dims=dims, value=value, at=at):
-            return Reduce(op, dims, replaced(value, values), at)
-        case _:
-            return expr
-
-
-def renamed(expr: Expr, dims: Mapping[Dim, Dim]) -> Expr:
-    """``expr`` over other dimensions."""
+def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:
+    """``expr`` with ``value_of(access)`` in the place of every load."""
     match expr:
         case Load(access=access):
-            return Load(Access(access.buffer, tuple(dims.get(d, d) for d in access.dims)))
+            return value_of(access)
         case Binary(op=op, a=a, b=b, at=at):
-            return Binary(op, renamed(a, dims), renamed(b, dims), at)
-        case Reduce(op=op, dims=own, value=value, at=at):
-            return Reduce(op, own, renamed(value, dims), at)
+            return binary(op, replaced(a, value_of), replaced(b, value_of), at)
+        case Reduce(op=op, dims=dims, value=value, at=at):
+            return Reduce(op, dims, replaced(value, value_of), at)
         case Const() | Mask():
             return expr
+
+
+def moved(expr: Expr, values: Mapping[Axis, Affine]) -> Expr:
+    """``expr`` with other indices in the place of some axes."""
+
+    def load(access: Access) -> Expr:
+        return Load(Access(access.buffer, tuple(index.of(values) for index in access.indices)))
+
+    return replaced(expr, load)
 
 
 def binary(op: str, a: Expr, b: Expr, at: Location) -> Expr:
@@ -162,35 +189,18 @@ def binary(op: str, a: Expr, b: Expr, at: Location) -> Expr:
 
 
 def access(buffer: tvm.ir.Var, indices: list[prim.Expr], scope: Scope, at: Location) -> Access:
-    """The access ``buffer[indices]``; LoweringError where it does not cover the whole buffer."""
-    dims = []
-    for position, (index, extent) in enumerate(zip(indices, buffer.ty.shape, strict=True)):
+    """The access ``buffer[indices]``; LoweringError where an index leaves the buffer."""
+    found = tuple(affine(index, scope, at) for index in indices)
+    for position, (index, extent) in enumerate(zip(found, buffer.ty.shape, strict=True)):
         size = static_extent(extent, buffer, at)
-        dim = dimension(affine(index, scope, at), size)
-        if dim is None:
+        low, high = index.bounds
+        if low < 0 or high >= size:
             raise LoweringError(
-                f"index {position} of {buffer.name}, '{index}', does not visit its {size} elements "
-                "once each, in order",
+                f"index {position} of {buffer.name}, '{indices[position]}', runs from {low} to "
+                f"{high}, outside of its {size} elements",
                 at=at,
-                hint="slices, strides and offsets are not supported yet",
             )
-        dims.append(dim)
-    _check_independent(buffer, dims, at)
-    return Access(buffer, tuple(dims))
-
-
-def _check_independent(buffer: tvm.ir.Var, dims: list[Dim], at: Location) -> None:
-    """Two indices that move together visit a diagonal, each of them completely."""
-    seen: set[Axis] = set()
-    for axis in (axis for dim in dims for axis in dim.axes):
-        if axis in seen:
-            raise LoweringError(
-                f"loop {axis.name} runs over two dimensions of {buffer.name}: that is a diagonal, "
-                "not all of its elements",
-                at=at,
-                hint="every index needs loops of its own",
-            )
-        seen.add(axis)
+    return Access(buffer, found)
 
 
 def static_extent(extent: prim.Expr, buffer: tvm.ir.Var, at: Location) -> int:
@@ -208,7 +218,8 @@ def expression(value: prim.Expr, scope: Scope, at: Location) -> Expr:
     """``value`` as an expression tree; LoweringError names the first node that has no meaning.
 
     Casts between float types vanish: tiles have the formats of the tensors and buffers that they
-    pass through, and the golden values are computed in float32 throughout.
+    pass through, and the golden values are computed in float32 throughout. Of a choice by indices
+    only the part chosen is left; Restart asks for loops in which the choice is always the same.
     """
     match value:
         case tvm.ir.TensorLoad():
@@ -217,18 +228,50 @@ def expression(value: prim.Expr, scope: Scope, at: Location) -> Expr:
             return Const(float(value.value))
         case prim.Cast() if {str(value.ty.dtype), str(value.value.ty.dtype)} <= set(_FLOATS):
             return expression(value.value, scope, at)
+        case prim.Cast():
+            raise LoweringError(
+                f"a cast from {value.value.ty.dtype} to {value.ty.dtype} does not lower yet",
+                at=at,
+                hint="casts between float types do",
+            )
         case prim.Div() if isinstance(value.b, prim.FloatImm) and float(value.b.value) != 0:
             factor = Const(1.0 / float(value.b.value))
             return binary("mul", expression(value.a, scope, at), factor, at)
         case _ if type(value) in _BINARY and str(value.ty.dtype) in _FLOATS:
             a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
             return binary(_BINARY[type(value)], a, b, at)
+        case _ if (choice := _choice(value)) is not None:
+            condition, if_true, if_false = choice
+            chosen = if_true if truth(condition, scope, at) else if_false
+            return expression(chosen, scope, at)
         case _:
-            known = ", ".join(sorted(_BINARY.values()))
-            hint = f"operations that lower today: {known}, division by a number, float casts"
-            if str(value.ty.dtype) not in _FLOATS:
-                hint = "integers can be moved, but the FPU does not compute with them"
-            raise LoweringError(f"'{_shorten(value)}' is not supported", at=at, hint=hint)
+            raise _unsupported(value, at)
+
+
+def _choice(value: prim.Expr) -> tuple[prim.Expr, prim.Expr, prim.Expr] | None:
+    """Condition, value and other value of a choice between two values."""
+    match value:
+        case prim.Select():
+            return value.condition, value.true_value, value.false_value
+        case tvm.ir.Call() if str(value.op.name).endswith(".if_then_else"):
+            condition, if_true, if_false = value.args
+            return condition, if_true, if_false
+        case _:
+            return None
+
+
+def _unsupported(value: prim.Expr, at: Location) -> LoweringError:
+    if is_on_values(value):
+        return LoweringError(
+            f"'{_shorten(value)}' compares values, which does not lower yet",
+            at=at,
+            hint="it needs the vector unit (SFPU); conditions on indices do lower",
+        )
+    known = ", ".join(sorted(_BINARY.values()))
+    hint = f"operations that lower today: {known}, division by a number, float casts"
+    if str(value.ty.dtype) not in _FLOATS:
+        hint = "integers can be moved, but the FPU does not compute with them"
+    return LoweringError(f"'{_shorten(value)}' is not supported", at=at, hint=hint)
 
 
 def _shorten(value: prim.Expr, limit: int = 60) -> str:

@@ -13,6 +13,7 @@ from tvm import s_tir, tirx
 from tvm.ir import prim
 from tvm.tirx.stmt import Bind
 
+from ttgen.analysis.conditions import truth
 from ttgen.analysis.index import Affine, Axis, affine
 from ttgen.errors import Location, LoweringError
 from ttgen.frontend.kernel import location
@@ -21,17 +22,45 @@ _PLAIN_LOOPS = (tirx.ForKind.SERIAL, tirx.ForKind.PARALLEL, tirx.ForKind.UNROLLE
 
 
 @dataclass(frozen=True)
+class Guard:
+    """A condition that a statement runs under, and what it has to be."""
+
+    condition: prim.Expr
+    scope: Mapping[tvm.ir.Var, Affine]
+    wanted: bool
+
+    def with_values(self, values: Mapping[Axis, Affine]) -> Guard:
+        """The guard with other indices in the place of some axes."""
+        return replace(self, scope={var: bound.of(values) for var, bound in self.scope.items()})
+
+
+@dataclass(frozen=True)
 class Statement:
     """One ``buffer[indices] = value`` with the loops that it runs in, outermost first.
 
     A block's ``T.init()`` runs once before the block's reduction: the loops that its reduction
-    axes are bound to are none of its own.
+    axes are bound to are none of its own. It runs where all ``guards`` hold.
     """
 
     store: tirx.BufferStore
     axes: tuple[Axis, ...]
     scope: Mapping[tvm.ir.Var, Affine]
     at: Location
+    guards: tuple[Guard, ...] = ()
+
+    def runs(self) -> bool:
+        """Whether it runs at all; Restart where only some iterations do."""
+        return all(
+            truth(guard.condition, guard.scope, self.at) == guard.wanted for guard in self.guards
+        )
+
+    def with_axis(self, axis: Axis, value: Affine, parts: tuple[Axis, ...]) -> Statement:
+        """The statement with the loops ``parts`` in the place of ``axis``, which is ``value``."""
+        values = {axis: value}
+        scope = {var: bound.of(values) for var, bound in self.scope.items()}
+        guards = tuple(guard.with_values(values) for guard in self.guards)
+        axes = tuple(a for one in self.axes for a in (parts if one == axis else (one,)))
+        return replace(self, axes=axes, scope=scope, guards=guards)
 
 
 @dataclass(frozen=True)
@@ -42,6 +71,7 @@ class _Context:
     axes: tuple[Axis, ...] = ()
     scope: Mapping[tvm.ir.Var, Affine] = field(default_factory=dict)
     threads: frozenset[str] = frozenset()
+    guards: tuple[Guard, ...] = ()
 
     def near(self, node: Any) -> _Context:
         return replace(self, at=location(node.span, self.at))
@@ -49,6 +79,11 @@ class _Context:
     def bound(self, var: tvm.ir.Var, value: Affine, axis: Axis | None = None) -> _Context:
         axes = (*self.axes, axis) if axis else self.axes
         return replace(self, axes=axes, scope={**self.scope, var: value})
+
+    def under(self, condition: prim.Expr, wanted: bool) -> _Context:
+        """Where ``condition`` is ``wanted``."""
+        guard = Guard(condition, self.scope, wanted)
+        return replace(self, guards=(*self.guards, guard))
 
     def thread(self, tag: str) -> _Context:
         """Inside a loop that is bound to the thread axis ``tag``."""
@@ -85,7 +120,14 @@ class _Walker:
     @walk.register
     def _(self, node: tirx.BufferStore, context: _Context) -> Iterator[Statement]:
         at = context.near(node).at
-        yield Statement(node, context.axes, context.scope, at)
+        yield Statement(node, context.axes, context.scope, at, context.guards)
+
+    @walk.register
+    def _(self, node: tirx.IfThenElse, context: _Context) -> Iterator[Statement]:
+        context = context.near(node)
+        yield from self.walk(node.then_case, context.under(node.condition, True))
+        if node.else_case is not None:
+            yield from self.walk(node.else_case, context.under(node.condition, False))
 
     @walk.register
     def _(self, node: tirx.SeqStmt, context: _Context) -> Iterator[Statement]:
@@ -126,7 +168,7 @@ class _Walker:
     def _(self, node: s_tir.SBlockRealize, context: _Context) -> Iterator[Statement]:
         context = context.near(node)
         if not (isinstance(node.predicate, prim.IntImm) and int(node.predicate.value) == 1):
-            raise LoweringError("blocks under a condition are not supported", at=context.at)
+            context = context.under(node.predicate, True)
         block = node.block
         if block.match_buffers:
             raise LoweringError("match_buffer in a block is not supported", at=context.at)

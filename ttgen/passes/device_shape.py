@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import prod
 
-from ttgen.analysis import Binary, Computation, Const, Dim, Expr, Load, Mask, Reduce, loads
+from ttgen.analysis import Access, Binary, Const, Dim, Expr, Index, Load, Mask, Part, Reduce, loads
 
 #: Rows and columns of a tile, elements.
 TILE = 32
 #: A dimension of extent 1, added so that there are two.
 ONE = Dim(())
+_ONE = Index(ONE, 1)
 
 
-def device_dims(computation: Computation) -> list[Dim]:
-    """The output's dimensions on the device.
+def is_column(part: Part) -> bool:
+    """Whether a result is stored as a column, with further columns of extent 1.
 
-    A result whose columns have been reduced away is a column: it keeps them, with extent 1.
+    One whose columns have been reduced away is: it keeps them.
     """
-    dims = list(computation.output.dims)
-    accessed = [a.dims for a in loads(computation.value) if len(a.dims) >= 2]
+    dims = part.output.dims
+    accessed = [a.dims for a in loads(part.value) if len(a.dims) >= 2]
     rows, columns = {d[-2] for d in accessed}, {d[-1] for d in accessed}
-    is_column = bool(dims) and rows & set(dims) == {dims[-1]} and not columns & set(dims)
-    if is_column and dims[-1].axes:
-        return [ONE] * (1 - len(dims)) + [*dims, ONE]
-    return [ONE] * (2 - len(dims)) + dims
+    dropped = bool(dims) and rows & set(dims) == {dims[-1]} and not columns & set(dims)
+    return dropped and bool(dims[-1].axes)
+
+
+def device_view(access: Access, *, is_column: bool = False) -> list[Index]:
+    """How a tensor is visited on the device, where it has at least two dimensions."""
+    view = list(access.view)
+    if is_column:
+        return [*view, _ONE]
+    return [_ONE] * (2 - len(view)) + view
 
 
 def device_shape(shape: list[int], *, is_column: bool = False) -> list[int]:
@@ -50,9 +57,9 @@ def tile_dims(expr: Expr) -> set[Dim]:
     return {dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:]}
 
 
-def tiles_along(dim: Dim) -> int:
+def tiles_along(extent: int) -> int:
     """Tiles that cover a dimension, the last one perhaps in part."""
-    return -(-dim.extent // TILE)
+    return -(-extent // TILE)
 
 
 def free_dims(expr: Expr) -> set[Dim]:
@@ -82,7 +89,7 @@ def steps(expr: Expr, around: Mapping[Dim, int] | None = None) -> int:
             return max(steps(a, around), steps(b, around))
         case Reduce(dims=dims, value=value):
             in_tiles, free = tile_dims(value), free_dims(expr)
-            own = {dim: tiles_along(dim) if dim in in_tiles else dim.extent for dim in dims}
+            own = {dim: tiles_along(dim.extent) if dim in in_tiles else dim.extent for dim in dims}
             moving = {dim: trips for dim, trips in around.items() if dim in free}
             return max(prod((moving | own).values()), steps(value, moving | own))
         case _:

@@ -28,11 +28,12 @@ from ttgen.ops import PROGRAM_NAMES, ProgramName
 from ttgen.passes import attrs
 from ttgen.passes.base import TTPass
 from ttgen.passes.persistent.blocks import Blocks, choose_blocks
-from ttgen.passes.persistent.buffers import circular_buffers, scratch_buffers
+from ttgen.passes.persistent.buffers import circular_buffers
 from ttgen.passes.persistent.compute import ComputeEmitter
-from ttgen.passes.persistent.coordinates import Coordinates
+from ttgen.passes.persistent.coordinates import Coordinates, partition_constants
 from ttgen.passes.persistent.ir import Body, sequence, variables
 from ttgen.passes.persistent.reader import ReaderEmitter
+from ttgen.passes.persistent.shares import Share, shares_of
 from ttgen.passes.persistent.stages import Nest, parse
 from ttgen.passes.persistent.writer import WriterEmitter
 
@@ -67,41 +68,63 @@ class GridToPersistentTT(TTPass):
         return IRModule(result)
 
     def _split(self, func: PrimFunc) -> dict[ProgramName, PrimFunc]:
-        nest = parse(func)
-        blocks = self._blocks(func, nest)
-        buffers = circular_buffers(func, nest, blocks)
+        nests = parse(func)
+        shares = shares_of(nests, attrs.require(func, attrs.CONSTANTS, self.name))
+        blocks = self._blocks(func, nests, shares)
+        buffers = circular_buffers(func, list(zip(nests, blocks, strict=True)))
         partition = attrs.require(func, attrs.PARTITION, self.name)
-        start, count = tirx.Var("start", "int32"), tirx.Var("count", "int32")
-        coordinates = Coordinates(nest, partition, start)
-        own = coordinates.constants
+        own = partition_constants(partition)
+        shard = tirx.Var("sy", "int32"), tirx.Var("sx", "int32")
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
-        shared = (nest, blocks, coordinates, start, count, formats, scratch_buffers(func))
-        bodies: dict[ProgramName, Body] = {
-            "reader": ReaderEmitter(*shared).body(),
-            "compute": ComputeEmitter(*shared).body(),
-            "writer": WriterEmitter(*shared).body(),
-        }
+        start, count = tirx.Var("start", "int32"), tirx.Var("count", "int32")
+        constants = list({c.buffer: c for nest in nests for c in nest.constants}.values())
+        stages = [stage for nest in nests for stage in nest.stages]
+        bodies: dict[ProgramName, Body] = {name: [] for name in PROGRAM_NAMES}
+        for nest, size, share in zip(nests, blocks, shares, strict=True):
+            mine = share.of(start, count)
+            grid = {**partition, "tiles": share.grid}
+            order = Coordinates(nest, grid, mine.start, own, shard)
+            shared = (nest, size, order, mine.start, mine.count, formats)
+            reader, writer = ReaderEmitter(*shared), WriterEmitter(*shared)
+            compute = ComputeEmitter(*shared, stages)
+            if nest is nests[0]:
+                bodies["reader"] += reader.opening(constants)
+                bodies["compute"] += compute.opening(constants)
+            bodies["reader"] += mine.bound(reader.body())
+            bodies["compute"] += mine.bound(compute.body())
+            bodies["writer"] += mine.bound(writer.body())
+            if nest is nests[-1]:
+                bodies["compute"] += compute.closing(constants)
         return {
-            program: _program(
-                func, program, bodies[program], [start, count, *coordinates.shard], buffers, own
-            )
+            program: _program(func, program, bodies[program], [start, count, *shard], buffers, own)
             for program in PROGRAM_NAMES
         }
 
-    def _blocks(self, func: PrimFunc, nest: Nest) -> Blocks:
+    def _blocks(self, func: PrimFunc, nests: list[Nest], shares: list[Share]) -> list[Blocks]:
+        """The blocks of each part, of which those of the output are equal: they share a buffer."""
         config = attrs.require(func, attrs.COMPUTE_CONFIG, self.name)
         work = attrs.require(func, attrs.WORK_PARTITION, self.name)
+        constants = attrs.require(func, attrs.CONSTANTS, self.name)
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
-        return choose_blocks(
-            nest,
-            attrs.require(func, attrs.CONSTANTS, self.name),
-            [count for *_, count in work],
-            dst_tiles=arch.dst_tiles(
-                fp32_dest_acc=config["fp32_dest_acc"], dst_full_sync=config["dst_full_sync"]
-            ),
-            block_tiles=self.block_tiles,
-            buffering=self.buffering,
+        dst_tiles = arch.dst_tiles(
+            fp32_dest_acc=config["fp32_dest_acc"], dst_full_sync=config["dst_full_sync"]
         )
+
+        def choose(most_output: int) -> list[Blocks]:
+            return [
+                choose_blocks(
+                    nest,
+                    constants,
+                    [share.tiles_of(start, count) for *_, start, count in work],
+                    dst_tiles=dst_tiles,
+                    block_tiles=self.block_tiles,
+                    buffering=self.buffering,
+                    most_output=most_output,
+                )
+                for nest, share in zip(nests, shares, strict=True)
+            ]
+
+        return choose(min(blocks.output for blocks in choose(self.block_tiles)))
 
 
 def _program(

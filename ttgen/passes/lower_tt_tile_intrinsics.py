@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import analyse, reductions
+from ttgen.analysis import analyse
 from ttgen.arch import architecture
 from ttgen.formats import working_format
 from ttgen.passes import attrs
@@ -49,7 +49,7 @@ class LowerTTTileIntrinsics(FuncPass):
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         working = working_format(layout["dtype"] for layout in layouts.values())
-        has_sums = any(True for _ in reductions(computation.value))
+        has_sums = any(True for _ in computation.reductions())
         by_default = arch.fp32_sums if has_sums else working.is_wide
         fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
         return lowered.with_attrs(

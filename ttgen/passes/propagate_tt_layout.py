@@ -12,14 +12,12 @@ from tvm.tirx import PrimFunc
 from ttgen.analysis import analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
-from ttgen.formats import FORMATS
 from ttgen.frontend.kernel import location
 from ttgen.layouts import shard
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
-from ttgen.passes.device_shape import device_dims, device_shape, padded
+from ttgen.passes.device_shape import device_shape, is_column, padded
 from ttgen.passes.infer_tt_layout import layout_errors
-from ttgen.plan.shards import aligned
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,13 @@ class PropagateTTLayout(FuncPass):
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         computation = analyse(func, attrs.kernel_place(func))
-        output = computation.output.buffer
-        is_column = len(device_dims(computation)) > max(2, len(output.ty.shape)) or (
-            len(output.ty.shape) == 1 and bool(device_dims(computation)[0].axes)
-        )
+        output = computation.output
+        column = is_column(computation.parts[0])
         roles: dict[str, str] = {}
         for param in func.params:
             desc: dict[str, Any] = layouts[param.name]
             roles[param.name] = "output" if param == output else "input"
-            shape = device_shape(desc["shape"], is_column=is_column and param == output)
+            shape = device_shape(desc["shape"], is_column=column and param == output)
             desc["device_shape"], desc["padded_shape"] = shape, padded(shape)
             at = location(param.span, attrs.kernel_place(func))
             with layout_errors(param.name, at):
@@ -61,18 +57,14 @@ def _place(desc: dict[str, Any], arch: Architecture) -> None:
     if desc.get("nd_shard") is not None:
         found = shard(desc["nd_shard"], desc["padded_shape"], (tile_rows, tile_columns), arch.grid)
         desc["nd_shard"] = msgspec.to_builtins(found)
-    format_ = FORMATS[desc["dtype"]]
-    desc["pages"] = prod(desc["padded_shape"]) // (tile_rows * tile_columns)
-    desc["page_bytes"] = format_.tile_bytes
-    if desc["page"] == "row":
-        *rows, columns = desc["device_shape"]
-        desc["pages"], desc["page_bytes"] = prod(rows), columns * format_.value_bytes
-    on_a_core = 0
-    if desc["layout"] == "sharded":
-        on_a_core = prod(desc["nd_shard"]["shard_shape"]) // (tile_rows * tile_columns)
-    elif desc["memory"] == "L1":
-        on_a_core = -(-desc["pages"] // prod(arch.grid))
-    desc["l1_bytes"] = on_a_core * aligned(desc["page_bytes"])
+    pages = prod(desc["padded_shape"]) // (tile_rows * tile_columns)
+    if desc["memory"] != "L1":
+        pages = 0
+    elif desc["layout"] == "sharded":
+        pages = prod(desc["nd_shard"]["shard_shape"]) // (tile_rows * tile_columns)
+    else:
+        pages = -(-pages // prod(arch.grid))
+    desc["l1_bytes"] = pages * desc["page_bytes"]
 
 
 def _check_l1(func: PrimFunc, layouts: dict[str, Any], arch: Architecture) -> None:

@@ -50,9 +50,11 @@ class TTTilesToCoreMap(FuncPass):
         computation = analyse(func, attrs.kernel_place(func))
         attrs.require(func, attrs.ROLES, self.name)
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
-        output = layouts[computation.output.buffer.name]
+        output = layouts[computation.output.name]
         try:
-            deal = self._deal(_Asked.of(self, func), output, _reduction_tiles(computation))
+            asked = _Asked.of(self, func)
+            self._check_parts(computation, asked)
+            deal = self._deal(asked, output, _reduction_tiles(computation))
         except LoweringError as error:
             raise self._error(func, error.message, error.hint) from None
         return func.with_attrs(
@@ -132,6 +134,16 @@ class TTTilesToCoreMap(FuncPass):
         shares = {share.core: share for share in found.shares}
         listed = tuple(shares.get(core, Share(core, 0, 0)) for core in cores)
         return _Deal(grid, ranges, Dealt(found.tile_order, found.block, listed))
+
+    def _check_parts(self, computation: Computation, asked: _Asked) -> None:
+        """Tiles are numbered part by part, which no shard and no list of tiles is."""
+        parts = len(computation.parts)
+        if parts > 1 and (self.partition_mode == "local_shard" or asked.work is not None):
+            what = "partition_mode local_shard" if asked.work is None else "a work partition"
+            raise LoweringError(
+                f"the output is stored in {parts} parts, and {what} says which core makes what",
+                hint="parts are dealt one after the other: leave it out",
+            )
 
     def _check_options(self, func: PrimFunc) -> None:
         for what, name, known in (
@@ -256,4 +268,4 @@ def _own_shards(asked: _Asked, shards: NdShard, dealt: Dealt, tiles: Grid) -> _D
 
 def _reduction_tiles(computation: Computation) -> int:
     """Tiles that one output tile is reduced over, 1 where there is no reduction."""
-    return steps(computation.value)
+    return max(steps(part.value) for part in computation.parts)

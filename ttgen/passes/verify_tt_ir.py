@@ -227,10 +227,12 @@ def _stand_in(kernel: str, programs: Mapping[ProgramName, PrimFunc], at: Locatio
     """The kernel as far as its programs know it: its tensors, and where it stands."""
     tensors = {str(tensor.name): tensor for tensor in _tensors(programs)}
     names = attrs.require(programs["reader"], attrs.LAYOUT_DESC, VerifyTTIR.name)
+    roles = attrs.require(programs["reader"], attrs.ROLES, VerifyTTIR.name)
     for name in names:
-        if name not in tensors:
+        if name not in tensors and roles.get(name) != "input":
             raise LoweringError(f"no program uses the tensor '{name}'", at=at)
-    func = PrimFunc([tensors[name] for name in names], tirx.Evaluate(0))
+    unread = {name: tirx.decl_buffer((1,), "int32", name) for name in names if name not in tensors}
+    func = PrimFunc([(tensors | unread)[name] for name in names], tirx.Evaluate(0))
     return Kernel(at.path, kernel, {}, func, at)
 
 

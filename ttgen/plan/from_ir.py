@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, TypeAlias
 
 import tvm
@@ -123,10 +124,9 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
                     tile_shape=tile_shape,
                     dtype=desc["dtype"],
                     nd_shard=nd_shard(desc),
-                    page=desc["page"],
                 ),
                 page_bytes=desc["page_bytes"],
-                pages=desc["pages"],
+                pages=prod(desc["padded_shape"]) // prod(tile_shape),
                 at=str(location(param.span, kernel.at)),
             )
         )

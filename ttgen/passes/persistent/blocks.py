@@ -57,13 +57,15 @@ def choose_blocks(
     dst_tiles: int,
     block_tiles: int,
     buffering: int,
+    most_output: int,
 ) -> Blocks:
     """Blocks of at most ``block_tiles``, for cores that have ``counts`` output tiles each.
 
-    Results that are in DST together are a block: it is no larger than ``dst_tiles``.
+    Results that are in DST together are a block: it is no larger than ``dst_tiles``. A block of
+    the output is no larger than ``most_output``.
     """
     busy = {count for count in counts if count}
-    output = min(block_tiles, max(busy))
+    output = min(block_tiles, max(busy), most_output)
     if any(not stage.reduces and not stage.maps for stage in nest.stages):
         output = min(output, dst_tiles)
     if any(stage.maps for stage in nest.stages):

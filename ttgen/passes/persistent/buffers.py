@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tvm.tirx import PrimFunc
@@ -13,85 +13,73 @@ from ttgen.errors import LoweringError
 from ttgen.formats import FORMATS, working_format
 from ttgen.passes import attrs
 from ttgen.passes.persistent.blocks import Blocks
-from ttgen.passes.persistent.stages import Nest
+from ttgen.passes.persistent.stages import Nest, Operand, Stage
 
 _ASKED_BY = "GridToPersistentTT"
 
 
-def circular_buffers(func: PrimFunc, nest: Nest, blocks: Blocks) -> list[dict[str, Any]]:
+def circular_buffers(func: PrimFunc, parts: Sequence[tuple[Nest, Blocks]]) -> list[dict[str, Any]]:
     """One per operand, temporary, constant and output, in the order in which they are used.
 
     LoweringError naming them where they do not fit into L1.
     """
     layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
-    output = layouts[nest.output.name]
-    working = working_format(layout["dtype"] for layout in layouts.values())
-    between = {"dtype": working.name}
     found: dict[str, dict[str, Any]] = {}
-    for stage in nest.stages:
-        for operand in (o for step in stage.steps for o in step.operands):
-            if operand.kind == "tensor":
-                pages = blocks.of(stage, operand) * blocks.buffering
-                found[operand.buffer] = _buffer(
-                    operand.buffer, "input", layouts[operand.name], pages, operand.name
-                )
-            elif operand.kind == "constant":
-                pages = len(nest.const_tiles[operand.buffer])
-                found[operand.buffer] = _buffer(operand.buffer, "intermediate", between, pages)
-        if stage.target.kind == "temporary":
-            pages = blocks.made_by(stage)
-            found[stage.target.buffer] = _buffer(
-                stage.target.buffer, "intermediate", between, pages
-            )
-    pages = blocks.output * blocks.buffering
-    found[nest.output.buffer] = _buffer(
-        nest.output.buffer, "output", output, pages, nest.output.name
-    )
-    for tensor, name in scratch_buffers(func).items():
-        if tensor != nest.output.name:
-            found[name] = _buffer(name, "intermediate", layouts[tensor], 1)
+    outputs: dict[str, dict[str, Any]] = {}
+    for nest, blocks in parts:
+        found |= _operands(layouts, nest, blocks)
+        pages = blocks.output * blocks.buffering
+        outputs[nest.output.buffer] = _buffer(
+            nest.output, "output", layouts[nest.output.name], pages
+        )
     config = attrs.require(func, attrs.COMPUTE_CONFIG, _ASKED_BY)
+    stages = [stage for nest, _ in parts for stage in nest.stages]
+    is_wide = bool(config["fp32_dest_acc"])
     buffers = [
-        {**buffer, "unpack_to_dst": bool(config["fp32_dest_acc"]) and _is_only_copied(buffer, nest)}
-        for buffer in found.values()
+        {**buffer, "unpack_to_dst": is_wide and _is_only_copied(buffer, stages)}
+        for buffer in (found | outputs).values()
     ]
     _check_l1(func, buffers)
     return buffers
 
 
-def scratch_buffers(func: PrimFunc) -> dict[str, str]:
-    """For each tensor whose pages are rows: the buffer that rows pass on their way to a tile."""
-    layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
-    found: dict[str, str] = {}
-    for tensor, layout in layouts.items():
-        if layout["page"] == "row":
-            name = f"{layout['dtype']}_rows"
-            while name in layouts:
-                name += "_"
-            found[tensor] = name
+def _operands(layouts: dict[str, Any], nest: Nest, blocks: Blocks) -> dict[str, dict[str, Any]]:
+    """All that a nest needs besides its output."""
+    working = working_format(layout["dtype"] for layout in layouts.values())
+    between = {"dtype": working.name, "page_bytes": working.tile_bytes}
+    found: dict[str, dict[str, Any]] = {}
+    for stage in nest.stages:
+        for operand in (o for step in stage.steps for o in step.operands):
+            if operand.kind == "tensor":
+                pages = blocks.of(stage, operand) * blocks.buffering
+                found[operand.buffer] = _buffer(operand, "input", layouts[operand.name], pages)
+            elif operand.kind == "constant":
+                pages = len(nest.const_tiles[operand.buffer])
+                found[operand.buffer] = _buffer(operand, "intermediate", between, pages)
+        if stage.target.kind == "temporary":
+            pages = blocks.made_by(stage)
+            found[stage.target.buffer] = _buffer(stage.target, "intermediate", between, pages)
     return found
 
 
-def _is_only_copied(buffer: Mapping[str, Any], nest: Nest) -> bool:
+def _is_only_copied(buffer: Mapping[str, Any], stages: Sequence[Stage]) -> bool:
     """Whether values of 32 bits go to DST as they are: then they need not lose any on the way."""
     uses = {
         step.math.name
-        for stage in nest.stages
+        for stage in stages
         for step in stage.steps
         if buffer["name"] in {operand.buffer for operand in step.operands}
     }
     return uses == {"copy"} and FORMATS[buffer["dtype"]].is_wide
 
 
-def _buffer(
-    name: str, role: str, layout: Mapping[str, Any], pages: int, tensor: str | None = None
-) -> dict[str, Any]:
+def _buffer(operand: Operand, role: str, layout: dict[str, Any], pages: int) -> dict[str, Any]:
     return {
-        "name": name,
-        "tensor": tensor,
+        "name": operand.buffer,
+        "tensor": operand.name if operand.kind == "tensor" else None,
         "role": role,
         "dtype": layout["dtype"],
-        "page_bytes": FORMATS[layout["dtype"]].tile_bytes,
+        "page_bytes": layout["page_bytes"],
         "pages": pages,
     }
 

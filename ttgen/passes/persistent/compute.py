@@ -44,31 +44,46 @@ _Here: TypeAlias = Callable[[Any], _Place]
 
 @dataclass(frozen=True)
 class ComputeEmitter(ProgramEmitter):
-    """Builds the compute program's body."""
+    """Builds the compute program's body.
 
-    def body(self) -> Body:
-        """Set-up, then every block of output tiles; constant tiles are there throughout."""
+    ``stages``: those of all parts of the output.
+    """
+
+    stages: Sequence[Stage]
+
+    def opening(self, constants: Sequence[Operand]) -> Body:
+        """Set-up; constant tiles are there throughout."""
         stage = self.nest.stages[0]
         first = stage.steps[0]
         buffers = [operand.buffer for operand in first.operands]
         pair = buffers if len(buffers) == 2 else buffers * 2
         if _is_row_sum(first):
             pair = pair[::-1]
-        set_up = [self.op(first.math.startup, *pair, stage.target.buffer)]
-        constants = [(c.buffer, len(self.nest.const_tiles[c.buffer])) for c in self.nest.constants]
         return [
-            *set_up,
+            self.op(first.math.startup, *pair, stage.target.buffer),
             *([] if self._has_several else self._init(first, stage)),
-            *(self.op("cb_wait_front", name, pages) for name, pages in constants),
-            self.output_blocks(prim.IntImm("int32", 0), self._stages),
+            *(self.op("cb_wait_front", c.buffer, self._held(c)) for c in constants),
+        ]
+
+    def body(self) -> Body:
+        """Every block of output tiles."""
+        return [self.output_blocks(prim.IntImm("int32", 0), self._stages)]
+
+    def closing(self, constants: Sequence[Operand]) -> Body:
+        """The units and the constant tiles are left as they were found."""
+        first = self.nest.stages[0].steps[0]
+        return [
             *([] if self._has_several else self._uninit(first)),
-            *(self.op("cb_pop_front", name, pages) for name, pages in constants),
+            *(self.op("cb_pop_front", c.buffer, self._held(c)) for c in constants),
         ]
 
     @cached_property
     def _has_several(self) -> bool:
         """Whether the units have to be set up anew for every step."""
-        return sum(len(stage.steps) for stage in self.nest.stages) > 1
+        return sum(len(stage.steps) for stage in self.stages) > 1
+
+    def _held(self, constant: Operand) -> int:
+        return len(self.nest.const_tiles[constant.buffer])
 
     def _stages(self, _: tvm.ir.Var, tiles: prim.Expr) -> Body:
         body: Body = []
@@ -209,13 +224,13 @@ class ComputeEmitter(ProgramEmitter):
 
     def _packer(self, stage: Stage) -> Body:
         """Tell the packer the format of this stage's results, where stages differ in it."""
-        targets = {self.formats[stage.target.buffer] for stage in self.nest.stages}
+        targets = {self.formats[stage.target.buffer] for stage in self.stages}
         return [self.op("reconfig_pack", stage.target.buffer)] if len(targets) > 1 else []
 
     @cached_property
     def _operands(self) -> list[Operand]:
         """Everything that is unpacked."""
-        return [o for stage in self.nest.stages for step in stage.steps for o in step.operands]
+        return [o for stage in self.stages for step in stage.steps for o in step.operands]
 
     @cached_property
     def _widest(self) -> str:

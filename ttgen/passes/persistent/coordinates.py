@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import tvm
@@ -51,37 +50,37 @@ class _Expressions:
         return kept[::-1]
 
 
+def partition_constants(partition: Mapping[str, Any]) -> dict[tvm.ir.Var, int]:
+    """Compile-time constants of programs that work with coordinates, and their values.
+
+    ``Sm`` and ``Sn`` are the tiles of a shard, ``Gy`` and ``Gx`` the shards of the output.
+    """
+    values: dict[str, int] = {}
+    block, order = partition["block"], partition["tile_order"]
+    if order == "block":
+        values["band_rows"] = block[0]
+    elif order == "match_shard":
+        values |= zip(("Sm", "Sn"), block, strict=True)
+    if partition["mode"] == "local_shard":
+        shards = shard_count(tuple(partition["tiles"]), tuple(block))
+        values |= zip(("Gy", "Gx"), shards, strict=True)
+    return {tirx.Var(name, "int32"): value for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class Coordinates:
     """Where output tiles lie; ``partition`` is the attribute ``tt.partition``.
 
     ``start`` is the core's first tile. In the mode ``local_shard`` the core's shard is at
-    ``shard`` (row, column of shards), and its tiles are taken row by row.
+    ``shard`` (row, column of shards), and its tiles are taken row by row. ``constants`` are those
+    of :func:`partition_constants`.
     """
 
     nest: Nest
     partition: Mapping[str, Any]
     start: tvm.ir.Var
-    shard: tuple[tvm.ir.Var, tvm.ir.Var] = field(
-        default_factory=lambda: (tirx.Var("sy", "int32"), tirx.Var("sx", "int32"))
-    )
-
-    @cached_property
-    def constants(self) -> dict[tvm.ir.Var, int]:
-        """Compile-time constants of programs that work with coordinates, and their values.
-
-        ``Sm`` and ``Sn`` are the tiles of a shard, ``Gy`` and ``Gx`` the shards of the output.
-        """
-        values: dict[str, int] = {}
-        block, order = self.partition["block"], self.partition["tile_order"]
-        if order == "block":
-            values["band_rows"] = block[0]
-        elif order == "match_shard":
-            values |= zip(("Sm", "Sn"), block, strict=True)
-        if self.partition["mode"] == "local_shard":
-            shards = shard_count(tuple(self.partition["tiles"]), tuple(block))
-            values |= zip(("Gy", "Gx"), shards, strict=True)
-        return {tirx.Var(name, "int32"): value for name, value in values.items()}
+    constants: Mapping[tvm.ir.Var, int]
+    shard: tuple[tvm.ir.Var, tvm.ir.Var]
 
     def at_tile(self, tile: prim.Expr, uses: list[PageUse]) -> Body:
         """A statement for each page of output tile ``tile``, after the bindings that they need."""

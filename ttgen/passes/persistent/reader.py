@@ -27,16 +27,19 @@ _Here: TypeAlias = Callable[[Any], _Values]
 class ReaderEmitter(ProgramEmitter):
     """Builds the reader's body."""
 
+    def opening(self, constants: Sequence[Operand]) -> Body:
+        """The constant tiles of all parts, made once."""
+        return [part for constant in constants for part in self._fill(constant)]
+
     def body(self) -> Body:
-        """Constant tiles once; then, for each block of output tiles, what its stages read."""
-        fills = [part for constant in self.nest.constants for part in self._fill(constant)]
+        """For each block of output tiles, what its stages read."""
         if not any(stage.streams() for stage in self.nest.stages):
-            return fills
+            return []
         flat = self._flat_stage()
         if flat is not None:
             tile = tirx.Var("tile", "int32")
-            return [*fills, loop(tile, self.start, self.count, self._read_loops(flat, tile))]
-        return [*fills, self.output_blocks(self.start, self._read_stages)]
+            return [loop(tile, self.start, self.count, self._read_loops(flat, tile))]
+        return [self.output_blocks(self.start, self._read_stages)]
 
     def _flat_stage(self) -> Stage | None:
         """The only stage that reads, if all it reads moves with its loops.
@@ -149,7 +152,4 @@ class ReaderEmitter(ProgramEmitter):
         return lambda page: self._read(operand, page, slot)
 
     def _read(self, operand: Operand, page: prim.Expr, slot: prim.Expr) -> tirx.Stmt:
-        where = (operand.tensor, page, operand.buffer, slot)
-        if operand.name in self.scratch:
-            return self.op("read_rows", *where, self.scratch[operand.name])
-        return self.op("read_page", *where)
+        return self.op("read_page", operand.tensor, page, operand.buffer, slot)

@@ -107,7 +107,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Nest:
-    """A lowered function. ``rows``: the loops above the columns, outermost first."""
+    """A lowered function, or the part of it that makes a part of the output.
+
+    ``rows``: the loops above the columns, outermost first.
+    """
 
     rows: tuple[tirx.For, ...]
     columns: tirx.For | None
@@ -138,19 +141,35 @@ class Nest:
         return [t for t in stage.temporaries() if t.buffer not in later]
 
 
-def parse(func: PrimFunc) -> Nest:
+def parse(func: PrimFunc) -> list[Nest]:
     """Take ``func`` apart; LoweringError at what LowerTTTileIntrinsics does not make."""
-    return _Parser(func).nest()
+    return _Parser(func).nests()
 
 
 class _Parser:
     def __init__(self, func: PrimFunc) -> None:
         self._func = func
-        self._names: dict[str, list[tuple[tvm.ir.Var, prim.Expr, str]]] = {}
+        self._names: dict[str, list[tuple[prim.Expr, str]]] = {}
+        self._read: set[str] = set()
         self._taken = {param.name for param in func.params}
 
-    def nest(self) -> Nest:
-        body = [part for part in _parts(self._func.body) if not isinstance(part, tirx.AllocBuffer)]
+    def nests(self) -> list[Nest]:
+        """One for each part of the output, which ends with its loops or with a pack into it."""
+        nests: list[Nest] = []
+        pending: list[tirx.Stmt] = []
+        for part in _parts(self._func.body):
+            if isinstance(part, tirx.AllocBuffer):
+                continue
+            pending.append(part)
+            if _annotated(part, PARALLEL) or self._is_pack(part, into_output=True):
+                nests.append(self._nest(pending))
+                pending = []
+        if pending or not nests:
+            raise self._unexpected(pending[-1] if pending else None, "a tt.pack at the end")
+        return nests
+
+    def _nest(self, body: list[tirx.Stmt]) -> Nest:
+        self._names = {}
         loops: list[tirx.For] = []
         while len(body) == 1 and _annotated(body[0], PARALLEL):
             loops.append(body[0])
@@ -219,20 +238,24 @@ class _Parser:
             kind: OperandKind = "constant" if scope == CONSTANT else "temporary"
             return Operand(tensor, page, str(tensor.name), kind)
         known = self._names.setdefault(str(tensor.name), [])
-        for _, seen, buffer in known:
+        for seen, buffer in known:
             if tvm_ffi.structural_equal(seen, page):
                 return Operand(tensor, page, buffer, "tensor")
         name = str(tensor.name)
         number = 1
-        while known and name in self._taken:
+        while str(tensor.name) in self._read and name in self._taken:
             number += 1
             name = f"{tensor.name}_{number}"
         self._taken.add(name)
-        known.append((tensor, page, name))
+        self._read.add(str(tensor.name))
+        known.append((page, name))
         return Operand(tensor, page, name, "tensor")
 
-    def _is_pack(self, node: tirx.Stmt) -> bool:
-        return isinstance(node, tirx.Evaluate) and self._call(node)[0] == intrin.PACK
+    def _is_pack(self, node: tirx.Stmt, *, into_output: bool = False) -> bool:
+        if not isinstance(node, tirx.Evaluate):
+            return False
+        name, args = self._call(node)
+        return name == intrin.PACK and (not into_output or args[1] in self._func.params)
 
     def _call(self, node: tirx.Stmt) -> tuple[str, list[Any]]:
         if isinstance(node, tirx.Evaluate) and isinstance(node.value, tvm.ir.Call):
@@ -265,7 +288,7 @@ def _word(node: Any) -> Any:
 def _rows_and_columns(
     loops: list[tirx.For],
 ) -> tuple[tuple[tirx.For, ...], tirx.For | None]:
-    """The loop over columns is the one whose extent is called Nt; there may be none."""
-    if loops and loops[-1].extent.name == "Nt":
+    """The loop over columns is the one whose extent is called Nt, or Nt_1; there may be none."""
+    if loops and str(loops[-1].extent.name).partition("_")[0] == "Nt":
         return tuple(loops[:-1]), loops[-1]
     return tuple(loops), None

@@ -12,8 +12,8 @@ import tvm_ffi
 from tvm import tirx
 from tvm.ir import prim
 
-from ttgen.analysis import Dim, Expr, Reduce
-from ttgen.passes.device_shape import ONE, free_dims, tiles_along
+from ttgen.analysis import Dim, Expr, Index, Reduce
+from ttgen.passes.device_shape import ONE, TILE, free_dims, tiles_along
 
 
 class Names:
@@ -57,10 +57,12 @@ class Dimensions:
     """The loops over tiles of one kernel.
 
     The rows and columns of the output, and what it is reduced over, are counted in tiles (``Mt``,
-    ``Nt``, ``Kt``), batch dimensions in elements. ``tiled`` holds those that make tiles.
+    ``Nt``, ``Kt``, and ``suffix``), batch dimensions in elements. ``tiled`` holds those that make
+    tiles.
     """
 
     names: Names
+    suffix: str = ""
     tiled: set[Dim] = field(default_factory=set)
     _coordinates: dict[Dim, tvm.ir.Var] = field(default_factory=dict)
     _extents: dict[Dim, tuple[tvm.ir.Var, int]] = field(default_factory=dict)
@@ -76,12 +78,12 @@ class Dimensions:
         """Their values."""
         return {str(var.name): value for var, value in self._extents.values()}
 
-    def declare_output(self, batch: Sequence[Dim], frame: Frame) -> None:
-        """The dimensions of the output."""
+    def declare_output(self, batch: Sequence[Dim], frame: Frame, *, rows: str = "Mt") -> None:
+        """The dimensions of the output; ``rows`` names the extent of its rows."""
         for dim in batch:
             self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
-        for dim, extent in ((frame.rows, "Mt"), (frame.columns, "Nt")):
-            self._declare(dim, extent, tiles_along(dim), f"{dim.name}_tile")
+        for dim, extent in ((frame.rows, rows), (frame.columns, "Nt")):
+            self._declare(dim, extent + self.suffix, tiles_along(dim.extent), f"{dim.name}_tile")
         self.tiled = {frame.rows, frame.columns}
 
     def declare_reduced(self, reduce: Reduce, in_tiles: set[Dim]) -> None:
@@ -92,8 +94,9 @@ class Dimensions:
                 continue
             if dim in in_tiles:
                 taken = {str(var.name) for var, _ in self._extents.values()}
-                name = self.names.fresh("Kt") if "Kt" in taken else "Kt"
-                self._declare(dim, name, tiles_along(dim), f"{dim.name}_tile")
+                name = f"Kt{self.suffix}"
+                name = self.names.fresh(name) if name in taken else name
+                self._declare(dim, name, tiles_along(dim.extent), f"{dim.name}_tile")
             else:
                 self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
 
@@ -119,15 +122,41 @@ class Dimensions:
         serial = tirx.ForKind.SERIAL
         return tirx.For(var, 0, extent, serial, body, annotations=loop.annotations)
 
-    def page(self, dims: Sequence[Dim]) -> prim.Expr:
-        """The page of the tile at the current coordinates, in a tensor over ``dims``."""
+    def page(self, view: Sequence[Index]) -> prim.Expr:
+        """The page of the tile at the current coordinates, in a tensor that is seen as ``view``."""
         page: Any = 0
-        for dim in dims:
-            if dim in self._coordinates:
-                extent, _ = self._extents[dim]
-                var = self._coordinates[dim]
-                page = var if _is_zero(page) else page * extent + var
+        for position, index in enumerate(view):
+            in_tiles = position >= len(view) - 2
+            size = tiles_along(index.extent) if in_tiles else index.extent
+            if size == 1:
+                continue
+            if not _is_zero(page):
+                page = page * self._size(index.dim, size)
+            start = index.start // TILE if in_tiles else index.start
+            page = _sum(page, self._along(index, start))
         return page
+
+    def number(self, dims: Sequence[Dim]) -> prim.Expr:
+        """The running number of the current iteration of the loops over ``dims``."""
+        number: Any = 0
+        for dim in dims:
+            var, (extent, _) = self._coordinates[dim], self._extents[dim]
+            number = var if _is_zero(number) else number * extent + var
+        return number
+
+    def _size(self, dim: Dim, size: int) -> Any:
+        """``size``, by its name if the loop over ``dim`` has as many iterations."""
+        var, extent = self._extents.get(dim, (None, 0))
+        return var if extent == size else size
+
+    def _along(self, index: Index, start: int) -> Any:
+        if index.dim not in self._coordinates:
+            assert not index.dim.axes, f"no loop runs over {index.dim.name}"
+            return start
+        var = self._coordinates[index.dim]
+        if index.step < 0:
+            return start - (var if index.step == -1 else var * -index.step)
+        return _sum(var if index.step == 1 else var * index.step, start)
 
     def last_page(self, dim: Dim) -> tuple[int, Any]:
         """Pages of a buffer whose last one is for the last tile along ``dim``, and the current one.
@@ -136,6 +165,10 @@ class Dimensions:
         """
         extent, tiles = self._extents[dim]
         return (1, 0) if tiles == 1 else (2, self._coordinates[dim] // (extent - 1))
+
+
+def _sum(a: Any, b: Any) -> Any:
+    return b if _is_zero(a) else a if _is_zero(b) else a + b
 
 
 def _is_zero(page: Any) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import tvm
 from tvm import tirx
 
-from ttgen.analysis import Computation
-from ttgen.passes.device_shape import device_dims
+from ttgen.analysis import Computation, Part
+from ttgen.passes.device_shape import device_view, is_column
+from ttgen.passes.tiling.alignment import check_aligned
 from ttgen.passes.tiling.dimensions import Dimensions, Frame, Names
 from ttgen.passes.tiling.expressions import Expressions
 from ttgen.passes.tiling.marks import PARALLEL, ConstantPage
@@ -31,23 +32,50 @@ class TileLoops:
 
 
 def tile_loops(computation: Computation, taken: set[str]) -> TileLoops:
-    """The loops over output tiles, around the stages that make one.
+    """The loops over output tiles, around the stages that make one, for each part of the output.
 
     ``taken``: names that no new variable may have. LoweringError at an expression that has no tile
-    operation yet.
+    operation yet, and at parts that are no whole tiles.
     """
-    *batch, rows, columns = device_dims(computation)
+    parts = computation.parts
+    suffixes = [""] if len(parts) == 1 else [f"_{number}" for number in range(1, len(parts) + 1)]
+    sizes = {f"{size}{suffix}" for size in ("Mt", "Nt", "Kt") for suffix in suffixes}
+    names = Names(taken | sizes)
+    shared = _Shared()
+    for part, suffix in zip(parts, suffixes, strict=True):
+        check_aligned(part)
+        _add_part(part, Dimensions(names, suffix), shared)
+    body = sequence([*(tirx.AllocBuffer(buffer) for buffer in shared.buffers), *shared.loops])
+    const_tiles = {str(buffer.name): pages for pages, buffer in shared.const_tiles.items()}
+    return TileLoops(body, shared.symbols, shared.constants, const_tiles)
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the parts of an output have in common, and what they have become."""
+
+    loops: list[tirx.Stmt] = field(default_factory=list)
+    symbols: list[tvm.ir.Var] = field(default_factory=list)
+    constants: dict[str, int] = field(default_factory=dict)
+    buffers: list[tvm.ir.Var] = field(default_factory=list)
+    const_tiles: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
+
+
+def _add_part(part: Part, dims: Dimensions, shared: _Shared) -> None:
+    view = device_view(part.output, is_column=is_column(part))
+    *batch, rows, columns = (index.dim for index in view)
     frame = Frame(rows, columns)
-    dims = Dimensions(Names(taken | {"Mt", "Nt", "Kt"}))
-    dims.declare_output(batch, frame)
-    output = computation.output.buffer
-    stages = Stages(dims, output.ty)
-    page = dims.page([*batch, rows, columns])
-    expressions = Expressions(dims, stages, frame, used_again(computation.value))
-    expressions.finish(computation.value, frame, output, page, computation.at)
+    # Mt is all of the output's rows: where these are several dimensions, the inner one is not.
+    is_split = len(part.output.view) > len(part.output.indices)
+    dims.declare_output(batch, frame, rows=f"{rows.name}_tiles" if is_split else "Mt")
+    output = part.output.buffer
+    stages = Stages(dims, output.ty, buffers=shared.buffers, const_tiles=shared.const_tiles)
+    expressions = Expressions(dims, stages, frame, used_again(part.value))
+    expressions.finish(part.value, frame, output, dims.page(view), part.at)
     body = sequence(stages.parts)
     for dim in reversed([*batch, rows, columns]):
         if dim in dims:
             body = dims.loop(dim, body, PARALLEL)
-    body = sequence([*(tirx.AllocBuffer(buffer) for buffer in stages.buffers), body])
-    return TileLoops(body, dims.symbols(), dims.constants(), stages.const_tiles)
+    shared.loops.append(body)
+    shared.symbols.extend(dims.symbols())
+    shared.constants.update(dims.constants())

@@ -12,7 +12,7 @@ from tvm import tirx
 from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Mask, Reduce
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
-from ttgen.passes.device_shape import ONE, as_tiles, free_dims
+from ttgen.passes.device_shape import ONE, as_tiles, device_view, free_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.reductions import Reductions
 from ttgen.passes.tiling.stages import Stages, Tile, span
@@ -68,7 +68,8 @@ class Expressions:
                 raise LoweringError(
                     f"'{expr}' does not lower yet",
                     at=expr.at if expr.at.path else at,
-                    hint="the maximum over a dimension does, that of two values not",
+                    hint="the maximum over a dimension does, that of two values needs the vector "
+                    "unit (SFPU)",
                 )
             case Binary():
                 return self._binary(expr, frame, at)
@@ -155,7 +156,7 @@ class Expressions:
         dims = as_tiles(access.dims)
         rows, columns = dims[-2:]
         self._check_batch(access, dims, at)
-        tile = Tile(access.buffer, self.dims.page(dims), Frame(rows, columns))
+        tile = Tile(access.buffer, self.dims.page(device_view(access)), Frame(rows, columns))
         if rows in (frame.rows, ONE) and columns in (frame.columns, ONE):
             return tile
         if rows in (frame.columns, ONE) and columns in (frame.rows, ONE):

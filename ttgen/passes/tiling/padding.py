@@ -28,10 +28,11 @@ def masked(expr: Reduce, ragged: Sequence[Dim]) -> Expr:
 
 
 def zero_beyond(expr: Expr, dim: Dim) -> bool:
-    """Whether the value is zero in the padding of ``dim``: a tensor is that has the dimension."""
+    """Whether the value is zero in the padding of ``dim``: a tensor is that ends with it."""
     match expr:
         case Load(access=access):
-            return dim in access.dims
+            index = access.index_over(dim)
+            return index is not None and index.reaches_end
         case Const(value=value):
             return value == 0.0
         case Mask(dim=own, outside=outside):

@@ -40,9 +40,8 @@ class Stages:
     output: tirx.BufferType
     parts: list[tirx.Stmt] = field(default_factory=list)
     buffers: list[tvm.ir.Var] = field(default_factory=list)
-    const_tiles: dict[str, tuple[ConstantPage, ...]] = field(default_factory=dict)
+    const_tiles: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
     loops: tuple[Dim, ...] = ()
-    _constants: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
 
     @contextmanager
     def inside(self, loops: Sequence[Dim]) -> Iterator[None]:
@@ -57,7 +56,7 @@ class Stages:
 
     def page(self) -> Any:
         """The page of a temporary tile that moves with the current loops."""
-        return self.dims.page(self.loops)
+        return self.dims.number(self.loops)
 
     def add(self, operations: list[tirx.Stmt], target: tvm.ir.Var, page: Any, at: Location) -> None:
         """Operations and a pack; in loops of their own where they make a tile per iteration."""
@@ -91,10 +90,9 @@ class Stages:
         return Tile(self._constant(wish, (*others, last)), page, frame)
 
     def _constant(self, wish: str, pages: tuple[ConstantPage, ...]) -> tvm.ir.Var:
-        if pages not in self._constants:
-            self._constants[pages] = self._new_buffer(wish, CONSTANT)
-            self.const_tiles[str(self._constants[pages].name)] = pages
-        return self._constants[pages]
+        if pages not in self.const_tiles:
+            self.const_tiles[pages] = self._new_buffer(wish, CONSTANT)
+        return self.const_tiles[pages]
 
     def _new_buffer(self, wish: str, scope: str) -> tvm.ir.Var:
         # Functions with blocks print buffers without a layout, others with the default one.

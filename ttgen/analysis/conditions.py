@@ -1,0 +1,82 @@
+"""Conditions on indices: true everywhere, false everywhere, or a loop to be cut in two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tvm.ir import prim
+
+from ttgen.analysis.index import Affine, Restart, Scope, affine
+from ttgen.errors import Location, LoweringError
+
+_COMPARISONS = (prim.LT, prim.LE, prim.GT, prim.GE, prim.EQ, prim.NE)
+
+
+def is_on_values(condition: Any) -> bool:
+    """Whether it compares floating-point numbers, which no index is."""
+    return isinstance(condition, _COMPARISONS) and "float" in str(condition.a.ty.dtype)
+
+
+def truth(condition: prim.Expr, scope: Scope, at: Location) -> bool:
+    """Whether ``condition`` holds; LoweringError at one that does not depend on indices alone.
+
+    Where it holds for some iterations only, Restart asks for a loop to be cut where it changes.
+    """
+    match condition:
+        case prim.IntImm():
+            return bool(int(condition.value))
+        case prim.Not():
+            return not truth(condition.a, scope, at)
+        case prim.And():
+            return truth(condition.a, scope, at) and truth(condition.b, scope, at)
+        case prim.Or():
+            return truth(condition.a, scope, at) or truth(condition.b, scope, at)
+        case prim.Cast():
+            return truth(condition.value, scope, at)
+        case _ if isinstance(condition, _COMPARISONS) and not is_on_values(condition):
+            a, b = affine(condition.a, scope, at), affine(condition.b, scope, at)
+            return _compared(condition, a, b)
+        case _:
+            raise LoweringError(
+                f"the condition '{str(condition).splitlines()[-1]}' does not lower yet",
+                at=at,
+                hint="conditions compare indices; those on values need the vector unit (SFPU)",
+            )
+
+
+def _compared(condition: prim.Expr, a: Affine, b: Affine) -> bool:
+    one = Affine({}, 1)
+    match condition:
+        case prim.LE():
+            return _is_negative(a - b - one)
+        case prim.LT():
+            return _is_negative(a - b)
+        case prim.GE():
+            return _is_negative(b - a - one)
+        case prim.GT():
+            return _is_negative(b - a)
+        case prim.EQ():
+            return _is_negative(a - b - one) and _is_negative(b - a - one)
+        case _:
+            return not (_is_negative(a - b - one) and _is_negative(b - a - one))
+
+
+def _is_negative(value: Affine) -> bool:
+    """Whether ``value`` is below 0, everywhere or nowhere; Restart if it changes its sign."""
+    low, high = value.bounds
+    if high < 0:
+        return True
+    if low >= 0:
+        return False
+    # The axis with the longest steps is cut; what shorter steps add decides where.
+    axis, step = max(value.terms.items(), key=lambda term: abs(term[1]))
+    rest = Affine({a: c for a, c in value.terms.items() if a != axis}, value.offset)
+    rest_low, rest_high = rest.bounds
+    # Negative everywhere while step * n + rest_high < 0, nowhere while step * n + rest_low >= 0.
+    cut = -(rest_high // step) if step > 0 else rest_low // -step + 1
+    raise Restart(axis, at=min(max(cut, 1), axis.extent - 1))
+
+
+def is_below(index: Affine, element: int) -> bool:
+    """Whether ``index`` is below ``element``, always or never; Restart where it is at times."""
+    return _is_negative(index - Affine({}, element))

@@ -1,0 +1,126 @@
+"""Tensors as the dimensions of a computation see them.
+
+Loops that always count together are one dimension. Where an index of one tensor runs over several
+dimensions of another, as after a reshape, its view has one entry for each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ttgen.analysis.expr import Access, Binary, Expr, Load, Reduce, binary, loads
+from ttgen.analysis.index import Affine, Axis, Dim, Index
+from ttgen.analysis.stores import check_independent
+from ttgen.errors import Location, LoweringError
+
+#: Two axes that follow each other in an index, the inner one first.
+Pair = tuple[Axis, Axis]
+
+
+def settled(target: Access, value: Expr, at: Location) -> tuple[Access, Expr, Location]:
+    """``target`` and ``value`` with views; LoweringError at an index that no view stands for."""
+    accesses = [target, *loads(value)]
+    for access in accesses:
+        check_independent(access, at)
+    joints = _joints([index for access in accesses for index in access.indices])
+    viewed = {access: _viewed(access, joints, at) for access in accesses}
+    return viewed[target], _with_views(value, viewed), at
+
+
+def _with_views(expr: Expr, viewed: dict[Access, Access]) -> Expr:
+    match expr:
+        case Load(access=access):
+            return Load(viewed[access])
+        case Binary(op=op, a=a, b=b, at=at):
+            return binary(op, _with_views(a, viewed), _with_views(b, viewed), at)
+        case Reduce(op=op, dims=dims, value=value, at=at):
+            reduced = {axis for dim in dims for axis in dim.axes}
+            value = _with_views(value, viewed)
+            found = dict.fromkeys(dim for operand in loads(value) for dim in operand.dims)
+            return Reduce(op, tuple(d for d in found if set(d.axes) & reduced), value, at)
+        case _:
+            return expr
+
+
+def _joints(indices: list[Affine]) -> set[Pair]:
+    """The pairs of axes that are one dimension: neighbours in every index that has one of them."""
+    together: set[Pair] = set()
+    apart: set[Pair] = set()
+    found = [_neighbours(index) for index in indices]
+    for pairs in found:
+        together |= pairs
+    for index, pairs in zip(indices, found, strict=True):
+        apart |= {(a, b) for a, b in together - pairs if a in index.terms or b in index.terms}
+    return together - apart
+
+
+def _neighbours(index: Affine) -> set[Pair]:
+    terms = sorted(index.terms.items(), key=lambda term: abs(term[1]))
+    pairs = pairwise(terms)
+    return {(a, b) for (a, step), (b, outer) in pairs if outer == step * a.extent}
+
+
+@dataclass
+class _Segment:
+    """Axes of one dimension within an index, outermost first, in units of ``weight`` elements."""
+
+    weight: int
+    step: int
+    axes: list[Axis] = field(default_factory=list)
+
+
+def _viewed(access: Access, joints: set[Pair], at: Location) -> Access:
+    """``access`` with a view; its buffer is a parameter, with an extent for each index."""
+    view: list[Index] = []
+    for position, index in enumerate(access.indices):
+        extent = int(access.buffer.ty.shape[position])
+        part = _view(index, extent, joints)
+        if part is None:
+            raise LoweringError(
+                f"index {position} of {access} does not visit elements once each, in order",
+                at=at,
+                hint="index with a loop, or with the parts of a loop that was split",
+            )
+        if len(part) > 1 and position == len(access.indices) - 1:
+            raise LoweringError(
+                f"the last index of {access} runs over several dimensions of others",
+                at=at,
+                hint="columns of tiles cannot be split or joined yet; other dimensions can",
+            )
+        view += part
+    return Access(access.buffer, access.indices, tuple(view))
+
+
+def _view(index: Affine, extent: int, joints: set[Pair]) -> list[Index] | None:
+    segments = _segments(index, joints)
+    if any(b.weight % a.weight for a, b in pairwise(segments)):
+        return None
+    entries: list[Index] = []
+    start, whole = index.offset, extent
+    for number in reversed(range(len(segments))):  # outermost first
+        segment = segments[number]
+        own, start = divmod(start, segment.weight)
+        size = -(-whole // segment.weight)
+        whole = segment.weight
+        dim = Dim(tuple(segment.axes))
+        last = own + segment.step * (dim.extent - 1)
+        if min(own, last) < 0 or max(own, last) >= size:
+            return None
+        entries.append(Index(dim, size, own, segment.step))
+    return entries
+
+
+def _segments(index: Affine, joints: set[Pair]) -> list[_Segment]:
+    """The dimensions that an index runs over, innermost first."""
+    segments: list[_Segment] = []
+    previous: Axis | None = None
+    for axis, step in sorted(index.terms.items(), key=lambda term: abs(term[1])):
+        if previous is not None and (previous, axis) in joints:
+            segments[-1].axes.insert(0, axis)
+        elif previous is None:
+            segments.append(_Segment(1, step, [axis]))
+        else:
+            segments.append(_Segment(abs(step), 1 if step > 0 else -1, [axis]))
+        previous = axis
+    return segments or [_Segment(1, 1)]

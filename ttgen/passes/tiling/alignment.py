@@ -1,0 +1,76 @@
+"""Whether what a kernel visits of its tensors is whole tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ttgen.analysis import Access, Binary, Expr, Index, Load, Part, Reduce, loads
+from ttgen.errors import Location, LoweringError
+from ttgen.passes.device_shape import TILE, device_view, is_column
+
+
+def check_aligned(part: Part) -> None:
+    """LoweringError at a tensor that is entered or left in the middle of a tile.
+
+    The end of a tensor is the end of its last tile; what is read of an input may end anywhere,
+    since what lies behind it in the tile only reaches padding.
+    """
+    view = device_view(part.output, is_column=is_column(part))
+    for index in view[-2:]:
+        _check_start(part.output, index, part.at)
+        if not index.reaches_end and (index.start + index.dim.extent) % TILE:
+            raise LoweringError(
+                f"{part.output} ends at element {index.start + index.dim.extent} of "
+                f"{index.extent}, inside of a tile",
+                at=part.at,
+                hint=f"parts of an output end at multiples of {TILE}, or where it ends",
+            )
+    for access, at in _reads(part.value, part.at):
+        for index in device_view(access)[-2:]:
+            _check_start(access, index, at)
+        _check_rows(access, at)
+    _check_rows(part.output, part.at)
+
+
+def _check_start(access: Access, index: Index, at: Location) -> None:
+    if index.step != 1:
+        raise LoweringError(
+            f"{access} takes steps of {index.step} along dimension {index.dim.name}, inside of "
+            "tiles",
+            at=at,
+            hint="steps are possible in all but the last two dimensions",
+        )
+    if index.start % TILE:
+        raise LoweringError(
+            f"{access} starts at element {index.start}, inside of a tile",
+            at=at,
+            hint=f"in the last two dimensions, parts of tensors start at multiples of {TILE}",
+        )
+
+
+def _check_rows(access: Access, at: Location) -> None:
+    """Where rows are several dimensions, the inner one is whole tiles."""
+    if len(access.view) < 2:
+        return
+    rows, extent = access.view[-2].extent, int(access.buffer.ty.shape[-2])
+    if rows != extent and rows % TILE:
+        raise LoweringError(
+            f"{access} runs over rows in groups of {rows}",
+            at=at,
+            hint=f"rows can be split and joined in multiples of {TILE}",
+        )
+
+
+def _reads(expr: Expr, at: Location) -> Iterator[tuple[Access, Location]]:
+    """Every load, with the place nearest to it."""
+    match expr:
+        case Load(access=access):
+            yield access, at
+        case Binary(a=a, b=b):
+            here = expr.at if expr.at.path else at
+            yield from _reads(a, here)
+            yield from _reads(b, here)
+        case Reduce(value=value):
+            yield from _reads(value, expr.at if expr.at.path else at)
+        case _:
+            yield from ((access, at) for access in loads(expr))
