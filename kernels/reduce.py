@@ -16,10 +16,7 @@ def column_max(M: int = 64, N: int = 96):
 
 
 def center(M: int = 64, N: int = 128):
-    """B[i, j] = A[i, j] less the mean of its row: a reduction inside an elementwise tree.
-
-    1/N is a tile of bf16 on the device: exact where N is a power of two.
-    """
+    """B[i, j] = A[i, j] less the mean of its row: a reduction inside an elementwise tree."""
     A = te.placeholder((M, N), "bfloat16", name="A")
     mean = topi.divide(topi.sum(A, axis=-1, keepdims=True), te.const(N, "bfloat16"))
     return [A, topi.subtract(A, mean)]
@@ -37,11 +34,18 @@ def ragged_max(M: int = 40, N: int = 70):
     return [A, topi.max(topi.subtract(A, te.const(3, "bfloat16")), axis=-1)]
 
 
-def ragged_mean(M: int = 16, N: int = 48):
+def ragged_mean(M: int = 70, N: int = 48):
     """B[0, j] = mean of 1 + A[:, j], which is 1 in the padding."""
     A = te.placeholder((M, N), "bfloat16", name="A")
     total = topi.sum(topi.add(A, te.const(1, "bfloat16")), axis=0, keepdims=True)
     return [A, topi.divide(total, te.const(M, "bfloat16"))]
+
+
+def total_mean(M: int = 40, N: int = 70):
+    """B = mean of all of A: sums of rows, and the sum of those."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    total = topi.sum(A, keepdims=True)
+    return [A, topi.divide(total, te.const(M * N, "float32"))]
 
 
 def dot_rows(M: int = 40, N: int = 70):

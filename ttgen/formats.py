@@ -7,6 +7,7 @@ are enumerators of ``tt::DataFormat``, names in ``ttnn`` those of ``ttnn.DataTyp
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -52,6 +53,14 @@ _TABLE = (
 
 FORMATS: dict[str, Format] = {row.name: row for row in _TABLE}
 BY_SOURCE_DTYPE: dict[str, Format] = {row.source_dtype: row for row in _TABLE if row.source_dtype}
+
+
+def nearest_bf16(value: float) -> float:
+    """``value`` rounded to bf16, halves to even."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    rounded = (int(bits) + 0x7FFF + ((int(bits) >> 16) & 1)) & 0xFFFF0000
+    (result,) = struct.unpack("<f", struct.pack("<I", rounded & 0xFFFFFFFF))
+    return float(result)
 
 
 def working_format(names: Iterable[str]) -> Format:

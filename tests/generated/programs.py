@@ -316,9 +316,62 @@ def reductions(draw: Any) -> Program:
     return program
 
 
+@st.composite
+def chains(draw: Any) -> Program:
+    """A product or a reduction, and a product or a reduction of what came of it."""
+    program, batch = _loops(draw)
+    program.loops |= {"m": draw(TILE_EXTENTS), "l": program.loops["j"]}
+    reduction = draw(st.sampled_from(["sum", "sum", "max"]))
+    index: tuple[str, ...]
+    if draw(st.booleans()):  # P[i, j] is a product over k
+        left, right = program.load(draw, (*batch, "i", "k")), program.load(draw, ("k", "j"))
+        index = (*batch, "i", "j")
+        program.stages.append(("P", index, "sum", ("k",), Binary("*", left, right)))
+        inner, loads = Load("P", index), [Load("P", index)]
+    else:  # P[i, 0] is a sum or a maximum over l, beside the tensor that it is of
+        tensor = program.load(draw, (*batch, "i", "l"))
+        index = (*batch, "i", "0")
+        program.stages.append(("P", index, reduction, ("l",), tensor))
+        inner = Load(tensor.name, (*batch, "i", "j"), tensor.cast)
+        loads = [Load("P", index)]
+    loads += [inner] if inner not in loads or draw(st.booleans()) else []
+    value = draw(_tree(loads, program.work))
+    outer = draw(st.sampled_from(["product", "turned", "sum", "max", "columns", "batch", "tree"]))
+    if outer == "product":
+        program.stages.append(
+            (
+                "R",
+                (*batch, "i", "m"),
+                "sum",
+                ("j",),
+                Binary("*", value, program.load(draw, ("j", "m"))),
+            )
+        )
+    elif outer == "turned":
+        program.stages.append(
+            (
+                "R",
+                (*batch, "m", "j"),
+                "sum",
+                ("i",),
+                Binary("*", program.load(draw, ("i", "m")), value),
+            )
+        )
+    elif outer in ("sum", "max"):
+        program.stages.append(("R", (*batch, "i"), outer, ("j",), value))
+    elif outer == "columns":
+        program.stages.append(("R", (*batch, "0", "j"), "sum", ("i",), value))
+    elif outer == "batch" and batch:
+        program.stages.append(("R", (*batch[1:], "i", "j"), "sum", batch[:1], value))
+    else:
+        program.stages.append(("R", (*batch, "i", "j"), "", (), value))
+    return program
+
+
 #: Kinds of programs.
 KINDS: dict[str, Callable[[], Any]] = {
     "elementwise": elementwise,
     "products": products,
     "reductions": reductions,
+    "chains": chains,
 }

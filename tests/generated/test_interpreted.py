@@ -18,7 +18,12 @@ from .checks import check_values, lowered, output, planned, renamed
 from .programs import KINDS, OPTIONS, Program
 
 #: How many programs of each kind are tried, and how many of them must lower at least.
-EXAMPLES = {"elementwise": (200, 110), "products": (150, 100), "reductions": (150, 90)}
+EXAMPLES = {
+    "elementwise": (200, 110),
+    "products": (150, 100),
+    "reductions": (150, 90),
+    "chains": (100, 60),
+}
 OTHER_ORDER = {
     "row_major": "column_major",
     "column_major": "z_order",

@@ -30,6 +30,7 @@ KERNELS = (
     "reduce-ragged_max",
     "reduce-ragged_mean",
     "reduce-row_sum",
+    "reduce-total_mean",
     "formats-residual",
     "formats-cast",
     "formats-int32",

@@ -196,3 +196,24 @@ def test_what_no_format_has_is_refused(source: str, options: dict[str, Any], wan
         plan_of(source, **options)
     assert raised.value.at is not None
     assert raised.value.at.line > 0
+
+
+def test_sums_of_rows_have_their_scale_in_source_a() -> None:
+    """They are products with a column of the scale; sums of columns and maxima are not."""
+    sources = []
+    for reduction, index in (("sum", "i, n"), ("sum", "n, i"), ("max", "i, n")):
+        plan = plan_of(
+            f"""\
+from tvm import te
+
+
+def f():
+    A = te.placeholder((64, 64), "bfloat16", name="A")
+    n = te.reduce_axis((0, 64), name="n")
+    value = lambda i: te.{reduction}(A[{index}].astype("float32"), axis=n)
+    return [A, te.compute((64,), value, name="C")]
+"""
+        )
+        (start,) = [op for op in ops(plan.programs.compute.body) if op.op == "compute_startup"]
+        sources.append((start.args["in0"], start.args["in1"]))
+    assert sources == [("const_1", "A"), ("A", "const_1"), ("A", "const_1")]

@@ -10,7 +10,7 @@ from tvm.tirx import PrimFunc
 
 from ttgen.arch import architecture
 from ttgen.errors import LoweringError
-from ttgen.formats import FORMATS, working_format
+from ttgen.formats import FORMATS, nearest_bf16, working_format
 from ttgen.passes import attrs
 from ttgen.passes.persistent.blocks import Blocks
 from ttgen.passes.persistent.stages import Nest, Operand, Stage
@@ -113,8 +113,7 @@ def fill_word(value: float, dtype: str) -> int:
     """32 bits of a page that holds ``value`` everywhere, in the format ``dtype``."""
     if FORMATS[dtype].kind == "integer":
         return int(value) & 0xFFFFFFFF
-    (bits,) = struct.unpack("<I", struct.pack("<f", value))
-    if FORMATS[dtype].name == "bf16":
-        rounded = (int(bits) + 0x7FFF + ((int(bits) >> 16) & 1)) >> 16
-        return rounded << 16 | rounded
-    return int(bits)
+    is_bf16 = FORMATS[dtype].name == "bf16"
+    stored = nearest_bf16(value) if is_bf16 else value
+    bits = int(struct.unpack("<I", struct.pack("<f", stored))[0])
+    return bits | bits >> 16 if is_bf16 else bits

@@ -147,7 +147,7 @@ class ComputeEmitter(ProgramEmitter):
         self, stage: Stage, operands: Sequence[Operand], size: int, tiles: prim.Expr, here: _Here
     ) -> Body:
         """Reductions, one after the other: each stays in DST until it is complete."""
-        reducing, *rest = stage.steps
+        reducing, rest = stage.steps[0], stage.steps[stage.reducing :]
 
         def one(slot: Any) -> Body:
             place = here(slot)
@@ -183,7 +183,9 @@ class ComputeEmitter(ProgramEmitter):
 
         def of_block(block: tvm.ir.Var, tiles: prim.Expr) -> Body:
             def add(slot: Any) -> Body:
-                return [self._math(stage, stage.steps[0], place.within(innermost, block, slot), 0)]
+                here = place.within(innermost, block, slot)
+                steps = stage.steps[: stage.reducing]
+                return [self._math(stage, step, here, 0) for step in steps]
 
             return [
                 *self._waits(operands, size),

@@ -70,14 +70,15 @@ class Step:
 class Stage:
     """Steps in one DST register, then a pack into ``target``.
 
-    ``reduces``: the loops that the first step adds up over. ``maps``: the loops around all of it, a
-    tile for each iteration. Both are outermost first.
+    ``reduces``: the loops that the first ``reducing`` steps add up over. ``maps``: the loops around
+    all of it, a tile for each iteration. Both are outermost first.
     """
 
     steps: tuple[Step, ...]
     target: Operand
     maps: tuple[tirx.For, ...] = ()
     reduces: tuple[tirx.For, ...] = ()
+    reducing: int = 0
 
     def streams(self) -> list[Operand]:
         """The operands that come from DRAM, one per circular buffer."""
@@ -202,6 +203,7 @@ class _Parser:
         *operations, last = parts
         steps: list[Step] = []
         reduces: tuple[tirx.For, ...] = ()
+        reducing = 0
         for part in operations:
             inner: tirx.Stmt = part
             reduced: list[tirx.For] = []
@@ -210,8 +212,9 @@ class _Parser:
                 inner = inner.body
             if reduced and steps:
                 raise self._unexpected(part, "a reduction as the first operation of its stage")
-            reduces = reduces or tuple(reduced)
-            steps.append(self._step(inner))
+            steps += [self._step(part) for part in _parts(inner)]
+            if reduced:
+                reduces, reducing = tuple(reduced), len(steps)
         name, pack_args = self._call(last)
         if not steps or name != intrin.PACK or len(pack_args) != 3:
             raise self._unexpected(last, "tile operations and a tt.pack(dst, tensor, page)")
@@ -219,7 +222,7 @@ class _Parser:
         is_output = target in self._func.params
         kind: OperandKind = "tensor" if is_output else "temporary"
         packed = Operand(target, page, str(target.name), kind)
-        return Stage(tuple(steps), packed, tuple(maps), reduces)
+        return Stage(tuple(steps), packed, tuple(maps), reduces, reducing)
 
     def _step(self, node: tirx.Stmt) -> Step:
         name, (_, *rest) = self._call(node)

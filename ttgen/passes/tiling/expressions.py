@@ -64,6 +64,11 @@ class Expressions:
     def _computed(self, expr: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
         """``expr`` by its own operation."""
         match expr:
+            case (
+                Binary(op="mul", a=Reduce() as total, b=Const(value=scale))
+                | Binary(op="mul", a=Const(value=scale), b=Reduce() as total)
+            ) if not self._in_memory(total, frame) and self._reductions.scales(total, frame):
+                return self._reductions.into_dst(total, frame, scale)
             case Binary(op="max"):
                 raise LoweringError(
                     f"'{expr}' does not lower yet",

@@ -9,12 +9,13 @@ from tvm import tirx
 
 from ttgen.analysis import Binary, Dim, Expr, Load, Reduce, loads
 from ttgen.errors import Location, LoweringError
+from ttgen.formats import nearest_bf16
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import ONE, TILE, as_tiles, free_dims, tile_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.marks import REDUCE
 from ttgen.passes.tiling.padding import masked, zero_beyond
-from ttgen.passes.tiling.stages import Stages, Tile, span
+from ttgen.passes.tiling.stages import Stages, Tile, sequence, span
 
 _POOLS = {"add": "SUM", "max": "MAX"}
 
@@ -28,14 +29,19 @@ class Reductions:
     tile: Callable[[Expr, Frame, Location], Tile]
     _seen: set[Dim] = field(default_factory=set)
 
-    def into_dst(self, expr: Reduce, frame: Frame) -> list[tirx.Stmt]:
-        """Loops that leave ``expr`` in DST; ``frame`` is the result's."""
-        expr = _flattened(expr)
+    def scales(self, expr: Reduce, frame: Frame) -> bool:
+        """Whether the sum ``expr`` can be scaled while it is made."""
+        is_product = _factors_of_product(_flattened(expr), frame) is not None
+        return expr.op == "add" and not is_product and _reduces_tiles(expr)
+
+    def into_dst(self, expr: Reduce, frame: Frame, scale: float = 1.0) -> list[tirx.Stmt]:
+        """Loops that leave ``expr`` times ``scale`` in DST; ``frame`` is the result's."""
+        expr = _one_side_at_a_time(_flattened(expr), frame)
         in_tiles = tile_dims(expr.value)
         self.dims.declare_reduced(expr, in_tiles)
         loops = sorted(expr.dims, key=lambda dim: dim in in_tiles)
         with self.stages.inside((*self.stages.loops, *loops)):
-            step = self._step(expr, frame)
+            step = self._step(expr, frame, scale)
         for dim in reversed(loops):
             step = self.dims.loop(dim, step, REDUCE)
             if dim in self._seen:  # the same sum once more: no two loops share a variable
@@ -43,13 +49,15 @@ class Reductions:
             self._seen.add(dim)
         return [step]
 
-    def _step(self, expr: Reduce, frame: Frame) -> tirx.Stmt:
+    def _step(self, expr: Reduce, frame: Frame, scale: float) -> tirx.Stmt:
         """What is done in each iteration."""
         factors = _factors_of_product(expr, frame)
         if factors is not None:
             return self._product(expr, frame, *factors)
         reduced = [dim for dim in _tiled(expr.value) if dim in expr.dims]
-        return self._pooled(expr, frame, reduced) if reduced else self._added_up(expr, frame)
+        if not reduced:
+            return self._added_up(expr, frame)
+        return self._pooled(expr, frame, reduced, scale)
 
     def _product(
         self, expr: Reduce, frame: Frame, left: Expr, right: Expr, inner: Dim
@@ -67,17 +75,27 @@ class Reductions:
         args = [0, first.buffer, first.page, second.buffer, second.page, is_transposed]
         return intrin.call("matmul", args, span(expr.at))
 
-    def _pooled(self, expr: Reduce, frame: Frame, reduced: list[Dim]) -> tirx.Stmt:
-        """A reduction of tiles along their rows, columns or both."""
+    def _pooled(self, expr: Reduce, frame: Frame, reduced: list[Dim], scale: float) -> tirx.Stmt:
+        """A reduction of tiles along their rows, columns or both.
+
+        Every addend is multiplied by a tile of ``scale``, in bf16; what that has rounded away is a
+        second tile.
+        """
         inside = _inside(expr, frame, reduced)
         down, along = inside.rows in reduced, inside.columns in reduced
         words = {(True, True): "REDUCE_SCALAR", (True, False): "REDUCE_COL"}
         word = words.get((down, along), "REDUCE_ROW")
         value = masked(expr, [dim for dim in reduced if dim.extent % TILE])
         tile = self.tile(value, inside, expr.at)
-        one = self.stages.constant(1.0)
-        args = [0, tile.buffer, tile.page, one, 0, _POOLS[expr.op], word]
-        return intrin.call("reduce", args, span(expr.at))
+        parts = _in_bf16(scale)
+        scales = self.stages.constant(*parts)
+        operands = [[tile.buffer, tile.page, scales, page] for page in range(len(parts))]
+        return sequence(
+            [
+                intrin.call("reduce", [0, *each, _POOLS[expr.op], word], span(expr.at))
+                for each in operands
+            ]
+        )
 
     def _added_up(self, expr: Reduce, frame: Frame) -> tirx.Stmt:
         """A sum of whole tiles: over batch dimensions alone."""
@@ -99,6 +117,26 @@ def _flattened(expr: Reduce) -> Reduce:
         expr = Reduce(expr.op, (*expr.dims, *inner.dims), inner.value, inner.at)
         inner = expr.value
     return expr
+
+
+def _one_side_at_a_time(expr: Reduce, frame: Frame) -> Reduce:
+    """A sum over rows and columns as a sum over rows of sums over columns.
+
+    The unit that does both at once passes on sums of columns in the format of a source register,
+    rounded towards zero, and scales everything twice.
+    """
+    reduced = [dim for dim in _tiled(expr.value) if dim in expr.dims]
+    if expr.op != "add" or len(reduced) < 2 or _factors_of_product(expr, frame):
+        return expr
+    columns = _inside(expr, frame, reduced).columns
+    others = tuple(dim for dim in expr.dims if dim != columns)
+    return Reduce(expr.op, others, Reduce(expr.op, (columns,), expr.value, expr.at), expr.at)
+
+
+def _in_bf16(value: float) -> list[float]:
+    """One or two numbers that bf16 holds, which add up to (nearly) ``value``."""
+    upper = nearest_bf16(value)
+    return [upper] if upper == value else [upper, nearest_bf16(value - upper)]
 
 
 def _reduces_tiles(expr: Reduce) -> bool:
@@ -159,8 +197,9 @@ def _inside(expr: Reduce, frame: Frame, reduced: Sequence[Dim]) -> Frame:
 
 def _frames(value: Expr, frame: Frame, reduced: Sequence[Dim]) -> Iterator[Frame]:
     """Frames that might do: those of tensors first, which need not be transposed then."""
+    free = free_dims(value)
     for access in loads(value):
-        yield Frame(*as_tiles(access.dims)[-2:])
+        yield Frame(*(dim if dim in free else ONE for dim in as_tiles(access.dims)[-2:]))
     first, second = (*reduced, ONE)[:2]
     yield Frame(frame.rows, first)
     yield Frame(first, frame.columns)

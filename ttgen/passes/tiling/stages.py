@@ -74,10 +74,10 @@ class Stages:
         """A buffer for tiles that one stage makes and another reads."""
         return self._new_buffer("tmp", TEMPORARY)
 
-    def constant(self, value: float) -> tvm.ir.Var:
-        """A buffer of one tile that holds one number everywhere."""
-        text = re.sub(r"\W", "_", f"{value:g}".replace("-", "minus_"))
-        return self._constant(f"const_{text}", (ConstantPage(value),))
+    def constant(self, *values: float) -> tvm.ir.Var:
+        """A buffer of tiles that hold one number everywhere."""
+        text = re.sub(r"\W", "_", f"{sum(values):g}".replace("-", "minus_"))
+        return self._constant(f"const_{text}", tuple(ConstantPage(value) for value in values))
 
     def mask(self, mask: Mask, frame: Frame) -> Tile:
         """A tile of ``mask``: it has a page of its own for the last tile along the dimension."""
