@@ -294,6 +294,20 @@ def k():  # !
         ),
         "again in every iteration of j",
     ),
+    "a column beside a row": Case(
+        prim_func(
+            buffers("ABC", [(64, 96), (32,), (96,)]),
+            """
+            for i in range(64):
+                C[i] = T.bfloat16(0)
+            for i, j in T.grid(64, 96):
+                C[i] = C[i] + A[i, j]
+            for i in range(32):
+                C[i + 64] = B[i]  # !
+            """,
+        ),
+        "lies along rows of tiles, other parts of it do not.*last dimension of 1",
+    ),
     "updated from other elements": Case(
         square(
             """

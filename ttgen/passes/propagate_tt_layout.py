@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import analyse
+from ttgen.analysis import Computation, analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.frontend.kernel import location
@@ -37,7 +37,7 @@ class PropagateTTLayout(FuncPass):
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         computation = analyse(func, attrs.kernel_place(func))
         output = computation.output
-        column = is_column(computation.parts[0])
+        column = _is_column(computation)
         roles: dict[str, str] = {}
         for param in func.params:
             desc: dict[str, Any] = layouts[param.name]
@@ -49,6 +49,20 @@ class PropagateTTLayout(FuncPass):
                 _place(desc, arch)
         _check_l1(func, layouts, arch)
         return func.with_attr(attrs.ROLES, roles).with_attr(attrs.LAYOUT_DESC, layouts)
+
+
+def _is_column(computation: Computation) -> bool:
+    """Whether the output is a column; LoweringError where only some of its parts make one."""
+    first, *others = computation.parts
+    for part in others:
+        if is_column(part) != is_column(first):
+            raise LoweringError(
+                f"{part.output} lies along {'columns' if is_column(part) else 'rows'} of tiles, "
+                "other parts of it do not",
+                at=part.at,
+                hint="give the output a last dimension of 1, so that all of it is a column",
+            )
+    return is_column(first)
 
 
 def _place(desc: dict[str, Any], arch: Architecture) -> None:
