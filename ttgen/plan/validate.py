@@ -13,6 +13,8 @@ from math import prod
 from operator import floordiv
 from pathlib import PurePosixPath
 
+import msgspec
+
 from ttgen.arch import ARCHITECTURES
 from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS, WORDS, Kind
@@ -25,13 +27,35 @@ from ttgen.plan.trace import variables
 from ttgen.plan.violation import Rule, Violation, grid_text
 from ttgen.textpos import PathItem
 
+#: What plans say of their programs that was found to keep all rules, the latest last.
+_SOUND: dict[bytes, None] = {}
+_SOUND_LIMIT = 64
+
 
 def first_violation(plan: Plan) -> Violation | None:
-    """The first rule that ``plan`` breaks, or None."""
+    """The first rule that ``plan`` breaks, or None.
+
+    VerifyTTIR, writing and loading ask about the same programs: they are checked once a process.
+    """
+    for violation in _paths(plan):
+        return violation
+    content = _content(plan)
+    if content in _SOUND:
+        return None
     for rule in _RULES:
         for violation in rule(plan):
             return violation
+    _SOUND[content] = None
+    if len(_SOUND) > _SOUND_LIMIT:
+        del _SOUND[next(iter(_SOUND))]
     return None
+
+
+def _content(plan: Plan) -> bytes:
+    """Everything that :data:`_RULES` look at: not what a plan is called or where it comes from."""
+    apart = {"kernel", "source", "templates", "tolerance"}
+    said = [getattr(plan, field) for field in plan.__struct_fields__ if field not in apart]
+    return msgspec.json.encode([ARCHITECTURES.get(plan.arch), *said])
 
 
 def _paths(plan: Plan) -> Iterator[Violation]:
@@ -331,7 +355,6 @@ class _BodyChecker:
 
 
 _RULES: tuple[Rule, ...] = (
-    _paths,
     _architecture,
     _unique_names,
     _tensors,
