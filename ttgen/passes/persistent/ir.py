@@ -71,14 +71,13 @@ def substitute(expr: prim.Expr, values: Mapping[tvm.ir.Var, prim.Expr]) -> prim.
 
 def variables(node: Any) -> list[tvm.ir.Var]:
     """Every variable that occurs in ``node``, buffers included, in order, without repeats."""
-    found: list[tvm.ir.Var] = []
+    found: dict[tvm.ir.Var, None] = {}
 
     def visit(var: tvm.ir.Var) -> None:
-        if var not in found:
-            found.append(var)
+        found.setdefault(var)
 
     tvm_ffi.structural_walk(node, (tvm.ir.Var, visit))
-    return found
+    return list(found)
 
 
 def divides(expr: prim.Expr) -> bool:
