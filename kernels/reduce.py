@@ -28,6 +28,18 @@ def batch_sum(B: int = 5, M: int = 40, N: int = 70):
     return [A, topi.sum(A, axis=0)]
 
 
+def rows_sum(B: int = 3, M: int = 40, N: int = 70):
+    """C[b, j] = sum of A[b, :, j]: a row in each batch."""
+    A = te.placeholder((B, M, N), "bfloat16", name="A")
+    return [A, topi.sum(A, axis=1)]
+
+
+def matrix_max(B: int = 3, M: int = 40, N: int = 70):
+    """C[b] = maximum of A[b, :, :] less 3: a number in each batch."""
+    A = te.placeholder((B, M, N), "bfloat16", name="A")
+    return [A, topi.max(topi.subtract(A, te.const(3, "bfloat16")), axis=[1, 2])]
+
+
 def ragged_max(M: int = 40, N: int = 70):
     """B[i] = maximum of A[i, :] less 3: padding would be more than any of these numbers."""
     A = te.placeholder((M, N), "bfloat16", name="A")

@@ -21,7 +21,7 @@ from .programs import KINDS, OPTIONS, Program
 EXAMPLES = {
     "elementwise": (200, 110),
     "products": (150, 100),
-    "reductions": (150, 90),
+    "reductions": (150, 110),
     "chains": (100, 60),
 }
 OTHER_ORDER = {

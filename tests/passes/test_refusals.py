@@ -147,7 +147,7 @@ SUMS = {
     ),
     "maximum over the batch only": Case(
         batched("te.max(A[b, i, j], axis=b)", "(64, 64)", "i, j"),
-        "max over b of .*one of the last two dimensions of a tensor at least",
+        "max over b of .*one of the last two dimensions.*vector unit .SFPU.",
     ),
     "sum of three tile dimensions": Case(
         te('C = te.compute((64, 64), lambda i, j: te.sum(A[i, n] + B[n, j], axis=n), name="C")'),
@@ -163,12 +163,21 @@ def k():  # !
 """,
         r"circular buffers take \d+ bytes of L1 \(A 32768, tmp 2048000, .*kernel of its own",
     ),
-    "sum that leaves the batch in tiles": Case(
-        batched("te.sum(A[x, m, j], axis=m)", "(3, 64)", "x, j"),
+    "sum that leaves the batch in columns": Case(
+        batched("te.sum(A[x, m, j], axis=m)", "(64, 3)", "j, x"),
         "dimension x makes tiles of the output, but not of A",
     ),
-    "sum of a tree that leaves the batch in tiles": Case(
-        batched("te.sum(A[i, m, n] * A[i, m, n], axis=[m, n])", "(3,)", "i"),
+    "sum of matrices beside a vector of the batch": Case(
+        """\
+def k():  # !
+    A = te.placeholder((3, 64, 64), dtype="bfloat16", name="A")
+    B = te.placeholder((3,), dtype="bfloat16", name="B")
+    m = te.reduce_axis((0, 64), name="m")
+    n = te.reduce_axis((0, 64), name="n")
+    S = te.compute((3,), lambda i: te.sum(A[i, m, n], axis=[m, n]), name="S")
+    C = te.compute((3,), lambda i: S[i] + B[i], name="C")
+    return [A, B, C]
+""",
         "dimension i makes tiles of the output, but not of A",
     ),
     "tiles of the output from a batch": Case(
@@ -306,7 +315,7 @@ def k():  # !
                 C[i + 64] = B[i]  # !
             """,
         ),
-        "lies along rows of tiles, other parts of it do not.*last dimension of 1",
+        "is made of tiles, other parts of it of columns of tiles.*a dimension of 1 for each",
     ),
     "updated from other elements": Case(
         square(

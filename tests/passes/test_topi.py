@@ -41,18 +41,18 @@ MATRIX, BATCH, ROW, COLUMN = (M, K), (3, M, K), (K,), (M, 1)
 WHOLE = (3, 64, 96)
 
 
-#: Axes of a reduction, and whether they are kept.
-AXES = [
-    *((axis, True) for axis in (-1, -2, (1, 2), (0, 2), None)),
-    *((axis, False) for axis in (-1, (0, 2), None)),
-]
+RAGGED = (3, M, N)
 
 
-def _reduction(name: str, axis: Any, keepdims: bool) -> Function:
+#: Axes of a reduction.
+AXES = (-1, -2, (1, 2), (0, 1), (0, 2), None)
+
+
+def _reduction(name: str, axis: Any, keepdims: bool, shape: tuple[int, ...]) -> Function:
     written = list(axis) if isinstance(axis, tuple) else axis
     call = f"topi.{name}(A, axis={written}, keepdims={keepdims})"
     relation = getattr(np, name)
-    return Function(call, (WHOLE,), lambda A: relation(A, axis=axis, keepdims=keepdims))
+    return Function(call, (shape,), lambda A: relation(A, axis=axis, keepdims=keepdims))
 
 
 LOWERS = {
@@ -115,10 +115,52 @@ LOWERS = {
     "cast": Function('topi.cast(topi.cast(A, "float32"), "bfloat16")', (MATRIX,), lambda A: A),
     "elemwise_sum": Function("topi.elemwise_sum([A, B])", (MATRIX, MATRIX), lambda A, B: A + B),
     **{
-        f"{name} over {axis}{', kept' if keepdims else ''}": _reduction(name, axis, keepdims)
+        f"{name} over {axis} of {what}, {'kept' if keepdims else 'dropped'}": _reduction(
+            name, axis, keepdims, shape
+        )
         for name in ("sum", "max")
-        for axis, keepdims in AXES
+        for axis in AXES
+        for keepdims in (True, False)
+        for what, shape in (("whole tiles", WHOLE), ("ragged ones", RAGGED))
     },
+    "sum of rows in two batches": Function(
+        "topi.sum(A, axis=2)", ((2, 3, M, N),), lambda A: A.sum(axis=2)
+    ),
+    "sum of matrices in two batches": Function(
+        "topi.sum(A, axis=[2, 3])", ((2, 3, M, N),), lambda A: A.sum(axis=(2, 3))
+    ),
+    "sum of rows and a batch": Function(
+        "topi.sum(A, axis=[1, 2])", ((2, 3, M, N),), lambda A: A.sum(axis=(1, 2))
+    ),
+    "sum of rows of one column": Function(
+        "topi.sum(A, axis=1)", ((3, M, 1),), lambda A: A.sum(axis=1)
+    ),
+    "sum of matrices as a column": Function(
+        "topi.expand_dims(topi.sum(A, axis=[1, 2]), 1)",
+        (RAGGED,),
+        lambda A: A.sum(axis=(1, 2))[:, None],
+    ),
+    "mean of rows": Function(
+        'topi.divide(topi.sum(A, axis=1), te.const(64, "bfloat16"))',
+        (WHOLE,),
+        lambda A: A.mean(axis=1),
+    ),
+    "squares of sums of rows": Function(
+        "topi.multiply(topi.sum(A, axis=1), topi.sum(A, axis=1))",
+        (RAGGED,),
+        lambda A: A.sum(axis=1) ** 2,
+    ),
+    "sum of rows, and a row": Function(
+        "topi.add(topi.sum(A, axis=1), B)", (RAGGED, (N,)), lambda A, B: A.sum(axis=1) + B
+    ),
+    "sums of rows of a reshape": Function(
+        "topi.reshape(topi.sum(A, axis=2), (6, 70))",
+        ((2, 3, M, N),),
+        lambda A: A.sum(axis=2).reshape(6, N),
+    ),
+    "products of vectors and matrices": Function(
+        "topi.einsum('i,bij->bj', A, B)", ((M,), RAGGED), lambda A, B: A @ B
+    ),
     "sum of a vector": Function("topi.sum(A)", ((N,),), lambda A: A.sum()),
     "ragged sum": Function("topi.sum(A, axis=-1)", ((M, N),), lambda A: A.sum(axis=-1)),
     "ragged max": Function("topi.max(A, axis=-1)", ((M, N),), lambda A: A.max(axis=-1)),
@@ -149,6 +191,10 @@ LOWERS = {
     "expand_dims": Function("topi.expand_dims(A, 0)", (MATRIX,), lambda A: A[None]),
     "expand_dims to a column": Function("topi.expand_dims(A, 1)", (ROW,), lambda A: A[:, None]),
     "squeeze": Function("topi.squeeze(A)", ((1, M, K),), lambda A: A[0]),
+    "squeeze rows": Function("topi.squeeze(A, 1)", ((3, 1, N),), lambda A: A[:, 0]),
+    "squeeze rows and columns": Function(
+        "topi.squeeze(A, [1, 2])", ((3, 1, 1),), lambda A: A[:, 0, 0]
+    ),
     "squeeze a column": Function("topi.squeeze(A, 2)", ((3, M, 1),), lambda A: A[..., 0]),
     "reshape that drops a dimension": Function(
         "topi.reshape(A, (40, 64))", ((1, M, K),), lambda A: A[0]

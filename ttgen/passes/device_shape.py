@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from math import prod
+from typing import TypeVar
 
-from ttgen.analysis import Access, Binary, Const, Dim, Expr, Index, Load, Mask, Part, Reduce, loads
+from ttgen.analysis import (
+    Access,
+    Binary,
+    Computation,
+    Const,
+    Dim,
+    Expr,
+    Index,
+    Load,
+    Mask,
+    Part,
+    Reduce,
+    loads,
+)
+from ttgen.errors import LoweringError
 
 #: Rows and columns of a tile, elements.
 TILE = 32
@@ -14,31 +30,77 @@ ONE = Dim(())
 _ONE = Index(ONE, 1)
 
 
-def is_column(part: Part) -> bool:
-    """Whether a result is stored as a column, with further columns of extent 1.
+_T = TypeVar("_T")
 
-    One whose columns have been reduced away is: it keeps them.
+
+class Form(Enum):
+    """What a tensor's last dimensions are on the device, where two dimensions make tiles.
+
+    A result keeps there, with extent 1, what has been reduced away: ``COLUMN`` has lost the columns
+    of its tiles, ``ROW`` the rows, and ``POINT`` both. ``TILES`` has lost none, or all there was.
     """
+
+    TILES = "tiles"
+    COLUMN = "columns of tiles"
+    ROW = "rows of tiles"
+    POINT = "single elements of tiles"
+
+    def with_ones(self, items: Sequence[_T], one: _T) -> list[_T]:
+        """``items``, one for each dimension, with ``one`` for each that is added."""
+        match self:
+            case Form.COLUMN:
+                return [*items, one]
+            case Form.ROW:
+                return [*items[:-1], one, items[-1]]
+            case Form.POINT:
+                return [*items, one, one]
+            case Form.TILES:
+                return [one] * (2 - len(items)) + list(items)
+
+
+def output_form(computation: Computation) -> Form:
+    """The form of the output; LoweringError where its parts differ in theirs."""
+    first, *others = computation.parts
+    form = _form(first)
+    for part in others:
+        if _form(part) != form:
+            raise LoweringError(
+                f"{part.output} is made of {_form(part).value}, other parts of it of {form.value}",
+                at=part.at,
+                hint="give the output a dimension of 1 for each that has been reduced away in some "
+                "of its parts, so that all of it is tiles",
+            )
+    return form
+
+
+def _form(part: Part) -> Form:
+    """The form of a result: a dimension that makes tiles of no operand makes none of it."""
     dims = part.output.dims
-    accessed = [a.dims for a in loads(part.value) if len(a.dims) >= 2]
+    if not dims:
+        return Form.TILES
+    *others, last = dims
+    accessed = [access.dims for access in loads(part.value) if len(access.dims) >= 2]
     rows, columns = {d[-2] for d in accessed}, {d[-1] for d in accessed}
-    dropped = bool(dims) and rows & set(dims) == {dims[-1]} and not columns & set(dims)
-    return dropped and bool(dims[-1].axes)
+    if last.axes and rows & set(dims) == {last} and not columns & set(dims):
+        return Form.COLUMN
+    tiled = tile_dims(part.value) - {ONE}
+    batch = {dim for d in accessed for dim in d[:-2]} - tiled - {ONE}
+    if last in batch and not tiled & set(others):
+        return Form.POINT
+    is_row = last in columns or last == ONE
+    if is_row and batch & set(others[-1:]) and not tiled & set(others):
+        return Form.ROW
+    return Form.TILES
 
 
-def device_view(access: Access, *, is_column: bool = False) -> list[Index]:
+def device_view(access: Access, form: Form = Form.TILES) -> list[Index]:
     """How a tensor is visited on the device, where it has at least two dimensions."""
-    view = list(access.view)
-    if is_column:
-        return [*view, _ONE]
-    return [_ONE] * (2 - len(view)) + view
+    return form.with_ones(access.view, _ONE)
 
 
-def device_shape(shape: list[int], *, is_column: bool = False) -> list[int]:
+def device_shape(shape: Sequence[int], form: Form = Form.TILES) -> list[int]:
     """A tensor's extents on the device, of which there are at least two."""
-    if is_column:
-        return [*shape, 1]
-    return [1] * (2 - len(shape)) + shape
+    return form.with_ones(shape, 1)
 
 
 def padded(shape: list[int]) -> list[int]:

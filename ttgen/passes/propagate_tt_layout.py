@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import msgspec
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import Computation, analyse
+from ttgen.analysis import analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.frontend.kernel import location
 from ttgen.layouts import shard
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
-from ttgen.passes.device_shape import device_shape, is_column, padded
+from ttgen.passes.device_shape import Form, device_shape, output_form, padded
 from ttgen.passes.infer_tt_layout import layout_errors
 
 
@@ -24,9 +24,10 @@ from ttgen.passes.infer_tt_layout import layout_errors
 class PropagateTTLayout(FuncPass):
     """Sets ``tt.roles``, and completes ``tt.layout_desc``.
 
-    ``device_shape`` is a tensor's shape with at least two dimensions, ``padded_shape`` that in
-    whole tiles. Padding is zero in inputs, and is never read in results. ``nd_shard`` gets what was
-    not said of it, and ``l1_bytes`` is what a tensor takes of every core's L1.
+    ``device_shape`` is a tensor's shape with at least two dimensions, of which the last two make
+    tiles (:class:`ttgen.passes.device_shape.Form`), ``padded_shape`` that in whole tiles. Padding
+    is zero in inputs, and is never read in results. ``nd_shard`` gets what was not said of it,
+    and ``l1_bytes`` is what a tensor takes of every core's L1.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.PropagateTTLayout"
@@ -37,32 +38,18 @@ class PropagateTTLayout(FuncPass):
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         computation = analyse(func, attrs.kernel_place(func))
         output = computation.output
-        column = _is_column(computation)
+        form = output_form(computation)
         roles: dict[str, str] = {}
         for param in func.params:
             desc: dict[str, Any] = layouts[param.name]
             roles[param.name] = "output" if param == output else "input"
-            shape = device_shape(desc["shape"], is_column=column and param == output)
+            shape = device_shape(desc["shape"], form if param == output else Form.TILES)
             desc["device_shape"], desc["padded_shape"] = shape, padded(shape)
             at = location(param.span, attrs.kernel_place(func))
             with layout_errors(param.name, at):
                 _place(desc, arch)
         _check_l1(func, layouts, arch)
         return func.with_attr(attrs.ROLES, roles).with_attr(attrs.LAYOUT_DESC, layouts)
-
-
-def _is_column(computation: Computation) -> bool:
-    """Whether the output is a column; LoweringError where only some of its parts make one."""
-    first, *others = computation.parts
-    for part in others:
-        if is_column(part) != is_column(first):
-            raise LoweringError(
-                f"{part.output} lies along {'columns' if is_column(part) else 'rows'} of tiles, "
-                "other parts of it do not",
-                at=part.at,
-                hint="give the output a last dimension of 1, so that all of it is a column",
-            )
-    return is_column(first)
 
 
 def _place(desc: dict[str, Any], arch: Architecture) -> None:

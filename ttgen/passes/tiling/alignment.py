@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from ttgen.analysis import Access, Binary, Expr, Index, Load, Part, Reduce, loads
 from ttgen.errors import Location, LoweringError
-from ttgen.passes.device_shape import TILE, device_view, is_column
+from ttgen.passes.device_shape import TILE, Form, device_view
 
 
-def check_aligned(part: Part) -> None:
+def check_aligned(part: Part, form: Form) -> None:
     """LoweringError at a tensor that is entered or left in the middle of a tile.
 
-    The end of a tensor is the end of its last tile; what is read of an input may end anywhere,
-    since what lies behind it in the tile only reaches padding.
+    ``form`` is the output's. The end of a tensor is the end of its last tile; what is read of an
+    input may end anywhere, since what lies behind it in the tile only reaches padding.
     """
-    view = device_view(part.output, is_column=is_column(part))
+    view = device_view(part.output, form)
     for index in view[-2:]:
         _check_start(part.output, index, part.at)
         if not index.reaches_end and (index.start + index.dim.extent) % TILE:
@@ -29,7 +29,8 @@ def check_aligned(part: Part) -> None:
         for index in device_view(access)[-2:]:
             _check_start(access, index, at)
         _check_rows(access, at)
-    _check_rows(part.output, part.at)
+    if form not in (Form.ROW, Form.POINT):  # of a tile they have one row, whatever is before it
+        _check_rows(part.output, part.at)
 
 
 def _check_start(access: Access, index: Index, at: Location) -> None:

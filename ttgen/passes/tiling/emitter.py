@@ -8,7 +8,7 @@ import tvm
 from tvm import tirx
 
 from ttgen.analysis import Computation, Part
-from ttgen.passes.device_shape import device_view, is_column
+from ttgen.passes.device_shape import Form, device_view, output_form
 from ttgen.passes.tiling.alignment import check_aligned
 from ttgen.passes.tiling.dimensions import Dimensions, Frame, Names
 from ttgen.passes.tiling.expressions import Expressions
@@ -37,14 +37,14 @@ def tile_loops(computation: Computation, taken: set[str]) -> TileLoops:
     ``taken``: names that no new variable may have. LoweringError at an expression that has no tile
     operation yet, and at parts that are no whole tiles.
     """
-    parts = computation.parts
+    parts, form = computation.parts, output_form(computation)
     suffixes = [""] if len(parts) == 1 else [f"_{number}" for number in range(1, len(parts) + 1)]
     sizes = {f"{size}{suffix}" for size in ("Mt", "Nt", "Kt") for suffix in suffixes}
     names = Names(taken | sizes)
     shared = _Shared()
     for part, suffix in zip(parts, suffixes, strict=True):
-        check_aligned(part)
-        _add_part(part, Dimensions(names, suffix), shared)
+        check_aligned(part, form)
+        _add_part(part, form, Dimensions(names, suffix), shared)
     body = sequence([*(tirx.AllocBuffer(buffer) for buffer in shared.buffers), *shared.loops])
     const_tiles = {str(buffer.name): pages for pages, buffer in shared.const_tiles.items()}
     return TileLoops(body, shared.symbols, shared.constants, const_tiles)
@@ -61,8 +61,8 @@ class _Shared:
     const_tiles: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
 
 
-def _add_part(part: Part, dims: Dimensions, shared: _Shared) -> None:
-    view = device_view(part.output, is_column=is_column(part))
+def _add_part(part: Part, form: Form, dims: Dimensions, shared: _Shared) -> None:
+    view = device_view(part.output, form)
     *batch, rows, columns = (index.dim for index in view)
     frame = Frame(rows, columns)
     # Mt is all of the output's rows: where these are several dimensions, the inner one is not.

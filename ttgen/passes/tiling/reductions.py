@@ -103,7 +103,8 @@ class Reductions:
             raise LoweringError(
                 f"'{expr}' does not lower yet",
                 at=expr.at,
-                hint="a maximum runs over one of the last two dimensions of a tensor at least",
+                hint="a maximum runs over one of the last two dimensions of a tensor; over "
+                "others it takes that of two tiles, which needs the vector unit (SFPU)",
             )
         tile, zero = self.tile(expr.value, frame, expr.at), self.stages.constant(0.0)
         args = [0, tile.buffer, tile.page, zero, 0]
