@@ -83,6 +83,13 @@ def _match_shard(tile: Any, grid: TileGrid, arithmetic: Arithmetic) -> tuple[Any
     return band * rows + inside // width, shard * columns + inside % width
 
 
+def _column_blocks(tile: Any, grid: TileGrid, arithmetic: Arithmetic) -> tuple[Any, Any]:
+    """Block by block downwards, column by column in each; the last blocks may be smaller."""
+    turned = TileGrid(grid.columns, grid.rows, grid.block[::-1], grid.is_even[::-1])
+    column, row = _match_shard(tile, turned, arithmetic)
+    return row, column
+
+
 def _z_order(tile: Any, grid: TileGrid, arithmetic: Arithmetic) -> tuple[Any, Any]:
     """Quarters of quarters: upper left, upper right, lower left, lower right.
 
@@ -129,7 +136,10 @@ TILE_ORDERS: dict[str, TileOrder] = {
     "block": _block,
     "z_order": _z_order,
     "match_shard": _match_shard,
+    "column_blocks": _column_blocks,
 }
+#: Those that a spec may ask for; the others follow from the grid or the work of a kernel.
+STRATEGIES = tuple(name for name in TILE_ORDERS if name != "column_blocks")
 
 
 def tile_grid(tiles: Grid, block: Grid | None = None) -> TileGrid:

@@ -24,7 +24,7 @@ from ttgen.annotate import (
 from ttgen.errors import LoweringError
 from ttgen.frontend.kernel import Kernel, find_kernel
 from ttgen.frontend.source import load_source
-from ttgen.partition import TILE_ORDERS, tile_places
+from ttgen.partition import STRATEGIES, tile_places
 from ttgen.passes.pipeline import run_pipeline
 from ttgen.plan import Plan
 from ttgen.plan.io import decode, encode
@@ -57,7 +57,7 @@ def work(plan: Plan) -> list[tuple[tuple[int, int], int, int]]:
 @given(
     st.tuples(st.integers(1, 7), st.integers(1, 7)),
     st.tuples(st.integers(1, 8), st.integers(1, 9)),
-    st.sampled_from(sorted(set(TILE_ORDERS) - {"match_shard"})),
+    st.sampled_from(sorted(set(STRATEGIES) - {"match_shard"})),
     st.integers(1, 4),
 )
 def test_strategies_deal_every_tile_evenly(
@@ -72,7 +72,7 @@ def test_strategies_deal_every_tile_evenly(
     assert sum(counts) == tiles[0] * tiles[1]
 
 
-@pytest.mark.parametrize("order", sorted(set(TILE_ORDERS) - {"match_shard"}))
+@pytest.mark.parametrize("order", sorted(set(STRATEGIES) - {"match_shard"}))
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (1, 6), (6, 1)])
 def test_strategies_agree(order: str, shape: tuple[int, int]) -> None:
     """Metamorphic: strategy A gives what strategy B gives, with batches and reductions too."""

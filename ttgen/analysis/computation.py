@@ -304,6 +304,7 @@ def _check_set_once(first: Store, update: Store) -> None:
         raise LoweringError(
             f"{first.target} is set to {first.value} again in every iteration of {names(again)}",
             at=first.at,
+            hint="set it before that loop; a Tx.gemm that adds to what is there has beta=1.0",
         )
 
 

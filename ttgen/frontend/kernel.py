@@ -14,7 +14,10 @@ from tvm import te
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import Location, SourceError
+from ttgen.frontend.author_grid import AuthorGrid, author_grid
+from ttgen.frontend.places import location as location
 from ttgen.frontend.source import SourceModule, failure_in
+from ttgen.frontend.tile_primitives import expanded, has_tile_primitives
 
 _TAKES = "a kernel is a PrimFunc, or a function that returns one or a list of te tensors"
 
@@ -24,6 +27,7 @@ class Kernel:
     """A specialised kernel: what the passes start from.
 
     ``at`` is where its function stands; ``parameters`` are those that it was specialised with.
+    ``grid`` says what the blocks of an explicit grid store; ``func`` has loops in their place.
     """
 
     source: str
@@ -31,6 +35,7 @@ class Kernel:
     parameters: dict[str, int]
     func: PrimFunc
     at: Location
+    grid: AuthorGrid | None = None
 
     @property
     def hash(self) -> str:
@@ -61,7 +66,11 @@ def find_kernel(
         func = _specialise(made_from, given, at)
     else:
         func, given = _call(source, made_from, given, at)
-    return Kernel(source.name, name, given, func.with_attr("global_symbol", name), at)
+    grid = None
+    if has_tile_primitives(func):
+        func, ids = expanded(func, at)
+        grid = author_grid(func, ids)
+    return Kernel(source.name, name, given, func.with_attr("global_symbol", name), at, grid)
 
 
 def _candidates(source: SourceModule) -> dict[str, PrimFunc | Callable[..., Any]]:
@@ -96,13 +105,6 @@ def _place(source: SourceModule, made_from: PrimFunc | Callable[..., Any]) -> Lo
         spans = [param.span for param in made_from.params if param.span is not None]
         return location(spans[0], Location(source.name, 1)) if spans else Location(source.name, 1)
     return Location(source.name, made_from.__code__.co_firstlineno)
-
-
-def location(span: Any, fallback: Location) -> Location:
-    """A TVM span as a location; ``fallback`` where there is none (TE has no spans)."""
-    if span is None:
-        return fallback
-    return Location(span.source_name.name, span.line, span.column)
 
 
 def _specialise(func: PrimFunc, given: dict[str, int], at: Location) -> PrimFunc:

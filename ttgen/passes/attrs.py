@@ -16,6 +16,7 @@ from ttgen.errors import Location, LoweringError
 from ttgen.frontend.kernel import location
 
 ARCH = "tt.arch"
+AUTHOR_GRID = "tt.author_grid"
 BUFFER_PREFIX = "tt.buffer."
 CB_DESC = "tt.cb_desc"
 COMPUTE_CONFIG = "tt.compute_config"
@@ -34,6 +35,7 @@ WORK_PARTITION = "tt.work_partition"
 #: Every key, and what it holds. ``tt.buffer.<name>`` stands for a family of keys.
 REGISTRY: dict[str, str] = {
     ARCH: "name of the architecture",
+    AUTHOR_GRID: "of a kernel with a grid: blocks, block (rows, columns of elements), order",
     CB_DESC: "per circular buffer, in index order: name, tensor, role, dtype, page_bytes, pages",
     COMPUTE_CONFIG: "fidelity, fp32_dest_acc, math_approx, dst_full_sync",
     CONSTANTS: "name and value of each compile-time constant that the function takes",

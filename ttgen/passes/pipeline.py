@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -106,4 +106,7 @@ def kernel_module(kernel: Kernel) -> IRModule:
     """
     attrs.check_source(kernel.func, kernel.at)
     source = {"path": kernel.at.path, "line": kernel.at.line, "column": kernel.at.column}
-    return tvm.IRModule({kernel.function: kernel.func.with_attr(attrs.SOURCE, source)})
+    func = kernel.func.with_attr(attrs.SOURCE, source)
+    if kernel.grid is not None:
+        func = func.with_attr(attrs.AUTHOR_GRID, asdict(kernel.grid))
+    return tvm.IRModule({kernel.function: func})

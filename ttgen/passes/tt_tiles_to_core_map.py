@@ -14,7 +14,7 @@ from ttgen.analysis import Computation, analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.layouts import core_ranges, nd_shard
-from ttgen.partition import TILE_ORDERS, WorkItem, balanced, block_rows
+from ttgen.partition import STRATEGIES, WorkItem, balanced, block_rows
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import steps
@@ -35,7 +35,9 @@ class TTTilesToCoreMap(FuncPass):
     every core computes its own shard of the output.
 
     A kernel may set ``tt.core_grid`` and ``tt.core_ranges``, which the options override, and
-    ``tt.work_partition``, which decides alone: each core's output tiles.
+    ``tt.work_partition``, which decides alone: each core's output tiles. Where neither it nor an
+    option says how to deal, the blocks of the kernel's own grid (``tt.author_grid``) stay whole
+    and in their order.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.TTTilesToCoreMap"
@@ -54,7 +56,11 @@ class TTTilesToCoreMap(FuncPass):
         try:
             asked = _Asked.of(self, func)
             self._check_parts(computation, asked)
-            deal = self._deal(asked, output, _reduction_tiles(computation))
+            if self._keeps_grid(func, asked):
+                grid = attrs.optional(func, attrs.AUTHOR_GRID)
+                deal = _kept(asked, grid, output, len(computation.parts))
+            else:
+                deal = self._deal(asked, output, _reduction_tiles(computation))
         except LoweringError as error:
             raise self._error(func, error.message, error.hint) from None
         return func.with_attrs(
@@ -71,6 +77,11 @@ class TTTilesToCoreMap(FuncPass):
                 attrs.WORK_PARTITION: [[*s.core, s.start, s.count] for s in deal.dealt.shares],
             }
         )
+
+    def _keeps_grid(self, func: PrimFunc, asked: _Asked) -> bool:
+        """Whether the kernel's own grid decides, as nothing else is asked for."""
+        is_asked = self.partition is not None or self.partition_mode != "global"
+        return attrs.optional(func, attrs.AUTHOR_GRID) is not None and not (is_asked or asked.work)
 
     def _deal(self, asked: _Asked, output: Mapping[str, Any], len_k: int) -> _Deal:
         shards, rows_columns = nd_shard(output), tiles(output)
@@ -147,7 +158,7 @@ class TTTilesToCoreMap(FuncPass):
 
     def _check_options(self, func: PrimFunc) -> None:
         for what, name, known in (
-            ("partition", self.partition, list(TILE_ORDERS)),
+            ("partition", self.partition, list(STRATEGIES)),
             ("partition_mode", self.partition_mode, list(get_args(PartitionMode))),
         ):
             if name is not None and name not in known:
@@ -264,6 +275,54 @@ def _own_shards(asked: _Asked, shards: NdShard, dealt: Dealt, tiles: Grid) -> _D
             )
     idle = [Share(core, 0, 0) for core in cores if core not in held]
     return _Deal(grid, ranges, Dealt(dealt.tile_order, dealt.block, (*shares, *idle)))
+
+
+def _kept(asked: _Asked, grid: Mapping[str, Any], output: Mapping[str, Any], parts: int) -> _Deal:
+    """The blocks of the kernel's own grid, each whole on a core, dealt in their order.
+
+    Within a block tiles have no order of the author's.
+    """
+    hint = "or name an order of tiles: `partition` in the spec"
+    if grid["order"] is None or parts > 1:
+        raise LoweringError(
+            "the blocks of the grid are no equal parts of the output, one after the other",
+            hint=f"let each block store its own, row by row or column by column of blocks; {hint}",
+        )
+    extents = tiles(output)
+    block = _block_tiles(grid["block"], output)
+    if block is None:
+        rows, columns = grid["block"]
+        raise LoweringError(
+            f"the blocks of the grid are {rows}x{columns} elements, no whole tiles",
+            hint=f"use multiples of {output['tile_shape']}; {hint}",
+        )
+    order, block_of_order = _order_of_blocks(grid["order"], block, extents)
+    logical, ranges = asked.cores(grid["blocks"], None)
+    cores = [core for core_range in ranges for core in core_range.cores()]
+    work = zip(cores, balanced(grid["blocks"], len(cores)), strict=True)
+    shares = tuple(Share(c, first * prod(block), n * prod(block)) for c, (first, n) in work)
+    return _Deal(logical, ranges, Dealt(order, block_of_order, shares))
+
+
+def _block_tiles(block: Sequence[int], output: Mapping[str, Any]) -> Grid | None:
+    """Rows and columns in tiles; a dimension may end within a tile where the tensor does."""
+    shape = [1, *output["shape"]][-2:]
+    counts = []
+    for size, extent, tile in zip(block, shape, output["tile_shape"], strict=True):
+        if size % tile and size != extent:
+            return None
+        counts.append(-(-size // tile))
+    return counts[0], counts[1]
+
+
+def _order_of_blocks(order: str, block: Grid, extents: Grid) -> tuple[str, Grid | None]:
+    """The simplest order of tiles in which blocks follow each other in ``order``."""
+    is_row_major = order == "row_major"
+    if block[1] == extents[1] or (is_row_major and block[0] == 1):
+        return "row_major", None
+    if block[0] == extents[0] or (not is_row_major and block[1] == 1):
+        return "column_major", None
+    return ("match_shard" if is_row_major else "column_blocks"), block
 
 
 def _reduction_tiles(computation: Computation) -> int:

@@ -124,6 +124,7 @@ def _orders(
     blocks: dict[str, list[Grid | None]] = {
         "block": [(rows, tiles[1]) for rows in range(1, tiles[0] + 1)],
         "match_shard": [*([shard] if shard else []), *_even_blocks(work, tiles)],
+        "column_blocks": list(_even_blocks(work, tiles)),
     }
     for name in named or TILE_ORDERS:
         yield from ((name, block) for block in blocks.get(name, [None]))

@@ -30,7 +30,9 @@ SourcePlace: TypeAlias = str
 
 Role: TypeAlias = Literal["input", "output"]
 Memory: TypeAlias = Literal["DRAM", "L1"]
-TileOrderName: TypeAlias = Literal["row_major", "column_major", "block", "z_order", "match_shard"]
+TileOrderName: TypeAlias = Literal[
+    "row_major", "column_major", "block", "z_order", "match_shard", "column_blocks"
+]
 PartitionMode: TypeAlias = Literal["global", "local_shard"]
 
 Operator: TypeAlias = Literal["+", "-", "*", "//", "%", "min", "max"]
@@ -198,8 +200,9 @@ class Partition(_Node, frozen=True):
     ``tiles`` is the grid of output tiles (rows, columns); ``len_k`` the tiles that each of them is
     reduced over (1 where there is no reduction). Idle cores are listed with ``count`` 0.
     ``block`` is (rows, columns) of the tiles that the order takes together, where it does: the
-    shards of the output, or the bands of the order ``block``. In the mode ``local_shard`` each
-    core has the tiles of its own shard of the output, and in ``global`` whatever falls to it.
+    shards of the output, the blocks of the kernel's own grid, or the bands of the order ``block``.
+    In the mode ``local_shard`` each core has the tiles of its own shard of the output, and in
+    ``global`` whatever falls to it.
     """
 
     mode: PartitionMode

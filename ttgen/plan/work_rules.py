@@ -11,7 +11,7 @@ from ttgen.plan.shards import cores_of, shard_shares, shard_tiles
 from ttgen.plan.violation import Violation
 
 #: Tile orders that take blocks of tiles together.
-BLOCKED = ("block", "match_shard")
+BLOCKED = ("block", "match_shard", "column_blocks")
 
 
 def cores(plan: Plan) -> Iterator[Violation]:

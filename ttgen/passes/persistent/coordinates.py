@@ -53,13 +53,13 @@ class _Expressions:
 def partition_constants(partition: Mapping[str, Any]) -> dict[tvm.ir.Var, int]:
     """Compile-time constants of programs that work with coordinates, and their values.
 
-    ``Sm`` and ``Sn`` are the tiles of a shard, ``Gy`` and ``Gx`` the shards of the output.
+    ``Sm`` and ``Sn`` are the tiles of a shard or block, ``Gy`` and ``Gx`` the shards of the output.
     """
     values: dict[str, int] = {}
     block, order = partition["block"], partition["tile_order"]
     if order == "block":
         values["band_rows"] = block[0]
-    elif order == "match_shard":
+    elif order in ("match_shard", "column_blocks"):
         values |= zip(("Sm", "Sn"), block, strict=True)
     if partition["mode"] == "local_shard":
         shards = shard_count(tuple(partition["tiles"]), tuple(block))
