@@ -16,7 +16,7 @@ from tvm.tirx.stmt import Bind
 from ttgen.analysis.conditions import truth
 from ttgen.analysis.index import Affine, Axis, affine
 from ttgen.errors import Location, LoweringError
-from ttgen.frontend.kernel import location
+from ttgen.frontend.places import location
 
 _PLAIN_LOOPS = (tirx.ForKind.SERIAL, tirx.ForKind.PARALLEL, tirx.ForKind.UNROLLED)
 

@@ -15,7 +15,7 @@ from tvm.tirx import PrimFunc
 
 from ttgen.errors import Location, SourceError
 from ttgen.frontend.author_grid import AuthorGrid, author_grid
-from ttgen.frontend.places import location as location
+from ttgen.frontend.places import location
 from ttgen.frontend.source import SourceModule, failure_in
 from ttgen.frontend.tile_primitives import expanded, has_tile_primitives
 

@@ -13,7 +13,7 @@ import tvm
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import Location, LoweringError
-from ttgen.frontend.kernel import location
+from ttgen.frontend.places import location
 
 ARCH = "tt.arch"
 AUTHOR_GRID = "tt.author_grid"

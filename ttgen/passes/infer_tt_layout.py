@@ -17,7 +17,7 @@ from ttgen.analysis.expr import static_extent
 from ttgen.arch import architecture
 from ttgen.errors import Location, LoweringError
 from ttgen.formats import BY_SOURCE_DTYPE, FORMATS
-from ttgen.frontend.kernel import location
+from ttgen.frontend.places import location
 from ttgen.layouts import completed, from_old_form, merged
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass

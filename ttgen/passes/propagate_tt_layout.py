@@ -12,7 +12,7 @@ from tvm.tirx import PrimFunc
 from ttgen.analysis import analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
-from ttgen.frontend.kernel import location
+from ttgen.frontend.places import location
 from ttgen.layouts import shard
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass

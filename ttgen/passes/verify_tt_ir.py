@@ -23,7 +23,8 @@ from tvm.tirx.stmt import Bind
 
 from ttgen.arch import MAX_CIRCULAR_BUFFERS
 from ttgen.errors import Location, LoweringError
-from ttgen.frontend.kernel import Kernel, location
+from ttgen.frontend.kernel import Kernel
+from ttgen.frontend.places import location
 from ttgen.ops import PROGRAM_NAMES, TILE_OPS, WORDS, Kind, ProgramName
 from ttgen.passes import attrs
 from ttgen.passes.base import TTPass

@@ -14,7 +14,8 @@ from tvm.tirx.stmt import Bind
 
 from ttgen.arch import architecture
 from ttgen.errors import LoweringError
-from ttgen.frontend.kernel import Kernel, location
+from ttgen.frontend.kernel import Kernel
+from ttgen.frontend.places import location
 from ttgen.layouts import nd_shard
 from ttgen.ops import TILE_OPS, Kind, ProgramName
 from ttgen.passes import attrs
