@@ -195,6 +195,32 @@ def test_a_grid_of_one_number() -> None:
     assert np.array_equal(found, given["A"])
 
 
+def sums(batch: int, *, rows: int) -> str:
+    """Sums of rows: blocks of ``rows`` x 64 elements of the result."""
+    return f"""{IMPORT}
+@T.prim_func
+def k(  # !
+    A: T.Buffer(({batch}, 128, 64), "bfloat16"), C: T.Buffer(({batch}, 128), "bfloat16")
+):
+    T.device_entry()
+    n, b = T.cta_id([2, {batch // rows}])
+    S = T.alloc_buffer(({rows}, 64), "float32")
+    Tx.zero(S)
+    for r, i, j in T.grid({rows}, 64, 64):
+        S[r, i] = S[r, i] + T.Cast("float32", A[b * {rows} + r, n * 64 + i, j])
+    Tx.cast(C[b * {rows} : b * {rows} + {rows}, n * 64 : n * 64 + 64], S)
+"""
+
+
+def test_blocks_of_a_result_that_lies_as_a_column() -> None:
+    source = sums(1, rows=1)
+    partition = plan_of(source).partition
+    assert (partition.tiles, partition.tile_order) == ((4, 1), "row_major")
+    assert [share.count for share in partition.cores] == [2, 2]
+    found, given = result(source)
+    assert np.array_equal(found, given["A"].sum(axis=-1))
+
+
 def test_an_order_that_is_asked_for_wins() -> None:
     source = in_blocks("Tx.copy(C_, A_)", 64, 64)
     partition = plan_of(source, partition="z_order", grid=(3, 1)).partition
@@ -268,6 +294,7 @@ REFUSED = {
         ).replace("def k(", "def k(  # !\n    "),
         ORDER,
     ),
+    "blocks across columns": (sums(64, rows=32), "no runs of the 256x1 output tiles"),
     "blocks that take turns": (
         tiled(
             "T.device_entry()\nb = T.cta_id([2])\nfor n in range(2):\n"

@@ -296,12 +296,30 @@ def _kept(asked: _Asked, grid: Mapping[str, Any], output: Mapping[str, Any], par
             f"the blocks of the grid are {rows}x{columns} elements, no whole tiles",
             hint=f"use multiples of {output['tile_shape']}; {hint}",
         )
+    # A result of fewer dimensions may lie as columns: a run of its elements is one of tiles then.
+    if _matrix_tiles(output) != extents and (
+        grid["order"] != "row_major"
+        or grid["block"][0] != 1
+        or grid["blocks"] * prod(block) != prod(extents)
+    ):
+        raise LoweringError(
+            f"the blocks of the grid are no runs of the {extents[0]}x{extents[1]} output tiles",
+            hint=f"one element of a dropped dimension has a tile of its own; {hint}",
+        )
     order, block_of_order = _order_of_blocks(grid["order"], block, extents)
     logical, ranges = asked.cores(grid["blocks"], None)
     cores = [core for core_range in ranges for core in core_range.cores()]
     work = zip(cores, balanced(grid["blocks"], len(cores)), strict=True)
     shares = tuple(Share(c, first * prod(block), n * prod(block)) for c, (first, n) in work)
     return _Deal(logical, ranges, Dealt(order, block_of_order, shares))
+
+
+def _matrix_tiles(output: Mapping[str, Any]) -> Grid:
+    """Rows and columns of tiles of a tensor whose last two dimensions make them."""
+    shape: list[int] = [1, *output["shape"]]
+    *leading, rows, columns = shape
+    height, width = output["tile_shape"]
+    return prod(leading) * -(-rows // height), -(-columns // width)
 
 
 def _block_tiles(block: Sequence[int], output: Mapping[str, Any]) -> Grid | None:
