@@ -13,7 +13,7 @@ from sources import ELEMENTWISE_FORMS, GEMM_FORMS, elementwise, gemm, kernel, sq
 from tvm.ir import save_json
 
 from ttgen.errors import SourceError
-from ttgen.golden import QUANTIZE, Golden, golden, sequential, widened
+from ttgen.golden import Golden, as_stored, golden, sequential, widened
 from ttgen.passes.pipeline import run_pipeline
 
 
@@ -40,14 +40,14 @@ def test_an_elementwise_operation_is_not_rounded_to_bf16(
     values = golden_of(elementwise(op, (64, 96), form))
     expected = numpy(values.inputs["A"], values.inputs["B"])
     assert np.array_equal(values.outputs["C"], expected)
-    assert not np.array_equal(expected, QUANTIZE["bf16"](expected))
+    assert not np.array_equal(expected, as_stored(expected, "bf16"))
 
 
 def test_inputs_are_what_the_device_sees() -> None:
     values = golden_of(elementwise("copy", (64, 96)))
     a = values.inputs["A"]
     assert a.dtype == np.float32
-    assert np.array_equal(a, QUANTIZE["bf16"](a))
+    assert np.array_equal(a, as_stored(a, "bf16"))
     assert 0.8 < a.std() < 1.2
     assert len(np.unique(a)) > 100
     assert np.array_equal(values.outputs["B"], a)
@@ -66,7 +66,7 @@ def test_bf16_rounds_to_nearest_even(value: float) -> None:
     bits = int(np.float32(value).view(np.uint32))
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
     expected = np.uint32(rounded).view(np.float32)
-    found = QUANTIZE["bf16"](np.array([value], np.float32))[0]
+    found = as_stored(np.array([value], np.float32), "bf16")[0]
     assert found == expected
     assert found == np.float32(ml_dtypes.bfloat16(value))
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import tvm
@@ -27,6 +25,7 @@ from ttgen.files import write_bytes_atomically
 from ttgen.formats import FORMATS
 from ttgen.frontend.kernel import Kernel
 from ttgen.plan.model import Plan, Tensor
+from ttgen_runtime.interp.formats import STORAGE
 
 Array = npt.NDArray[Any]
 
@@ -35,33 +34,18 @@ Array = npt.NDArray[Any]
 _SEED = 20260101
 
 
-def _rounded_to(dtype: Any) -> Callable[[Array], Array]:
-    return lambda values: values.astype(dtype).astype(np.float32)
+#: Values in a row that may share an exponent: such blocks are filled up with zeros.
+_BLOCK = 16
 
 
-def _in_blocks(bits: int) -> Callable[[Array], Array]:
-    """Blocks of 16 along a row with one exponent, and magnitudes of ``bits`` bits."""
-
-    def rounded(values: Array) -> Array:
-        columns = values.shape[-1]
-        padded = np.zeros((*values.shape[:-1], -(-columns // 16) * 16), np.float32)
-        padded[..., :columns] = values
-        blocks = padded.reshape(*padded.shape[:-1], -1, 16)
-        _, exponent = np.frexp(np.abs(blocks).max(axis=-1, keepdims=True))
-        unit = np.ldexp(np.float32(1), exponent - bits)
-        limit = 2**bits - 1
-        whole = np.clip(np.rint(blocks / unit), -limit, limit) * unit
-        return np.ascontiguousarray(whole.reshape(padded.shape)[..., :columns], np.float32)
-
-    return rounded
+def as_stored(values: Array, dtype: str) -> Array:
+    """How float32 values look after a trip through a device format."""
+    columns = values.shape[-1]
+    padding = [(0, 0)] * (values.ndim - 1) + [(0, -columns % _BLOCK)]
+    stored = STORAGE[dtype].host(np.pad(values, padding))
+    return np.ascontiguousarray(stored[..., :columns])
 
 
-#: How float32 values look after a trip through a device format.
-QUANTIZE: dict[str, Callable[[Array], Array]] = {
-    "bf16": _rounded_to(ml_dtypes.bfloat16),
-    "fp32": _rounded_to(np.float32),
-    "bfp8_b": _in_blocks(7),
-}
 #: Integers are drawn from all that 32 bits hold: a copy that drops some shows.
 _INT32 = np.iinfo(np.int32)
 
@@ -105,7 +89,7 @@ def _initial(tensor: Tensor, random: np.random.Generator) -> Array:
     if tensor.role == "output":
         return np.full(tensor.shape, np.nan, dtype=np.float32)
     values = random.standard_normal(tensor.shape, dtype=np.float32)
-    return QUANTIZE[tensor.layout.dtype](values)
+    return as_stored(values, tensor.layout.dtype)
 
 
 def _evaluate(kernel: Kernel, arrays: list[Array]) -> None:
