@@ -13,12 +13,24 @@ pytestmark = pytest.mark.sim
 
 UP_TO_DATE = "scons: `kernels' is up to date.\n"
 SUB = jobs(["sub"])
-MUL = jobs(["mul", "reduce-dot_rows"])  # those that multiply tiles
 MUL_TILES = "templates/ops/mul_tiles.j2"
 
 
 def everything(project: Project) -> list[str]:
     return jobs(project.kernels())
+
+
+def those_that_multiply(project: Project) -> list[str]:
+    """The kernels whose compute program multiplies tiles, by their plans."""
+    plans = (project.root / "build").glob("*/*/tt.plan.json")
+    found = sorted(str(p.parent.relative_to(project.root / "build")) for p in plans if _uses(p))
+    assert {job.partition("/")[2] for job in found} >= {"mul", "reduce-dot_rows"}
+    assert set(found) < set(everything(project))
+    return found
+
+
+def _uses(plan: Path) -> bool:
+    return '"op": "mul_tiles"' in plan.read_text()
 
 
 def test_a_copy_of_the_tree_and_new_times_of_files_rebuild_nothing(copy: Project) -> None:
@@ -54,7 +66,7 @@ def test_what_changes_no_plan_goes_no_further(copy: Project) -> None:
 def test_a_spec_rebuilds_the_variants_that_it_changes(copy: Project) -> None:
     copy.edit("kernels/gemm.yaml", "# Variants are", "# The variants are")
     assert copy.scons("-j2", "kernels").out == UP_TO_DATE
-    copy.edit("kernels/gemm.yaml", "grid: [3, 2]", "grid: [2, 2]")
+    copy.edit("kernels/gemm.yaml", "K: 96}\n    grid: [3, 2]", "K: 96}\n    grid: [2, 2]")
     changed = jobs(["gemm-32x64x96"])
     steps = copy.scons("-j2", "kernels").steps
     assert steps == {"PLAN": changed, "RENDER": changed, "COMPILE": changed}
@@ -73,10 +85,11 @@ def test_an_imported_module_rebuilds_those_that_import_it(copy: Project) -> None
 
 
 def test_a_template_of_one_operation_rebuilds_those_that_use_it(copy: Project) -> None:
+    users = those_that_multiply(copy)
     copy.edit(MUL_TILES, "{% macro", "{# The same text comes of it. #}\n{% macro")
-    assert copy.scons("-j2", "kernels").steps == {"RENDER": MUL}
+    assert copy.scons("-j2", "kernels").steps == {"RENDER": users}
     copy.edit(MUL_TILES, "mul_tiles({{ in0", "/* a product */ mul_tiles({{ in0")
-    assert copy.scons("-j2", "kernels").steps == {"RENDER": MUL, "COMPILE": MUL}
+    assert copy.scons("-j2", "kernels").steps == {"RENDER": users, "COMPILE": users}
     assert "/* a product */" in copy.read("build/blackhole/mul/compute.cpp")
 
 
@@ -88,21 +101,22 @@ def test_a_template_of_all_programs_is_rendered_for_all(copy: Project) -> None:
 
 
 def test_a_template_of_the_users_takes_the_place_of_a_built_in_one(copy: Project) -> None:
+    users = those_that_multiply(copy)
     copy.edit("SConstruct", 'tools=["ttgen"]', 'tools=["ttgen"], TT_TEMPLATES=["mine"]')
     assert copy.scons("-j2", "kernels").out == UP_TO_DATE
     text = copy.read(MUL_TILES).replace("mul_tiles({{ in0", "/* mine */ mul_tiles({{ in0")
     mine = copy.write("mine/ops/mul_tiles.j2", text)
     run = copy.scons("-j2", "kernels")
-    assert set(MUL) <= set(run.steps["RENDER"])
-    assert run.steps["COMPILE"] == MUL
+    assert set(users) <= set(run.steps["RENDER"])
+    assert run.steps["COMPILE"] == users
     assert "/* mine */" in copy.read("build/wormhole_b0/mul/compute.cpp")
     assert copy.scons("-j2", "kernels").out == UP_TO_DATE
     copy.edit(MUL_TILES, "{% macro", "{# Hidden behind the user's. #}\n{% macro")
     assert copy.scons("-j2", "kernels").out == UP_TO_DATE
     mine.write_text(text.replace("mine", "mine, too"))
-    assert copy.scons("-j2", "kernels").steps == {"RENDER": MUL, "COMPILE": MUL}
+    assert copy.scons("-j2", "kernels").steps == {"RENDER": users, "COMPILE": users}
     mine.unlink()
-    assert copy.scons("-j2", "kernels").steps["COMPILE"] == MUL
+    assert copy.scons("-j2", "kernels").steps["COMPILE"] == users
     assert "mine" not in copy.read("build/wormhole_b0/mul/compute.cpp")
 
 
