@@ -38,6 +38,15 @@ class Format:
         """Whether a value takes 32 bits, and so two registers of DST."""
         return self.tile_bytes == 4 * _TILE_ELEMENTS
 
+    @property
+    def lowest(self) -> float:
+        """What no finite value of a working format is less than.
+
+        It is finite: infinities are no numbers like others to every part of the chip, and none is
+        needed. The FPU's sources, which hold fewer bits than float32, truncate: it stays lowest.
+        """
+        return -float.fromhex("0x1.fffffep127" if self.is_wide else "0x1.fep127")
+
 
 _TABLE = (
     Format("bf16", "Float16_b", "bfloat16", 2 * _TILE_ELEMENTS, "bfloat16"),

@@ -46,11 +46,12 @@ class LowerTTTileIntrinsics(FuncPass):
         computation = analyse(func, attrs.kernel_place(func))
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
-        working = working_format(layout["dtype"] for layout in layouts.values())
+        formats = {name: layout["dtype"] for name, layout in layouts.items()}
+        working = working_format(formats.values())
         has_sums = any(True for _ in computation.reductions())
         by_default = arch.fp32_sums if has_sums else working.is_wide
         fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
-        loops = tile_loops(computation, {str(param.name) for param in func.params})
+        loops = tile_loops(computation, formats)
         lowered = PrimFunc([*func.params, *loops.symbols], loops.body, attrs=func.attrs)
         return lowered.with_attrs(
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import tvm
@@ -31,17 +32,17 @@ class TileLoops:
     const_tiles: dict[str, tuple[ConstantPage, ...]]
 
 
-def tile_loops(computation: Computation, taken: set[str]) -> TileLoops:
+def tile_loops(computation: Computation, formats: Mapping[str, str]) -> TileLoops:
     """The loops over output tiles, around the stages that make one, for each part of the output.
 
-    ``taken``: names that no new variable may have. LoweringError at an expression that has no tile
-    operation yet, and at parts that are no whole tiles.
+    ``formats``: those of the kernel's tensors, whose names no new variable may have. LoweringError
+    at an expression that has no tile operation yet, and at parts that are no whole tiles.
     """
     parts, form = computation.parts, output_form(computation)
     suffixes = [""] if len(parts) == 1 else [f"_{number}" for number in range(1, len(parts) + 1)]
     sizes = {f"{size}{suffix}" for size in ("Mt", "Nt", "Kt") for suffix in suffixes}
-    names = Names(taken | sizes)
-    shared = _Shared()
+    names = Names({*formats, *sizes})
+    shared = _Shared(formats)
     for part, suffix in zip(parts, suffixes, strict=True):
         check_aligned(part, form)
         _add_part(part, form, Dimensions(names, suffix), shared)
@@ -54,6 +55,7 @@ def tile_loops(computation: Computation, taken: set[str]) -> TileLoops:
 class _Shared:
     """What the parts of an output have in common, and what they have become."""
 
+    formats: Mapping[str, str]
     loops: list[tirx.Stmt] = field(default_factory=list)
     symbols: list[tvm.ir.Var] = field(default_factory=list)
     constants: dict[str, int] = field(default_factory=dict)
@@ -69,7 +71,9 @@ def _add_part(part: Part, form: Form, dims: Dimensions, shared: _Shared) -> None
     is_split = len(part.output.view) > len(part.output.indices)
     dims.declare_output(batch, frame, rows=f"{rows.name}_tiles" if is_split else "Mt")
     output = part.output.buffer
-    stages = Stages(dims, output.ty, buffers=shared.buffers, const_tiles=shared.const_tiles)
+    stages = Stages(
+        dims, output.ty, shared.formats, buffers=shared.buffers, const_tiles=shared.const_tiles
+    )
     expressions = Expressions(dims, stages, frame, used_again(part.value))
     expressions.finish(part.value, frame, output, dims.page(view), part.at)
     body = sequence(stages.parts)

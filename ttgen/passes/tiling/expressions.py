@@ -138,7 +138,7 @@ class Expressions:
     def _of_tiles(self, op: str, a: Expr, b: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
         """Both operands are tiles in memory; the unit broadcasts the second of two."""
         left, right = self.tile(a, frame, at), self.tile(b, frame, at)
-        if frame.broadcast_of(left.frame) and op in _COMMUTES:
+        if op in _COMMUTES and self._is_better_second(left, right, frame):
             left, right, a = right, left, b
         if frame.broadcast_of(left.frame):
             left = self._plain(a, frame, at)
@@ -147,6 +147,16 @@ class Expressions:
         if word is None:
             return [intrin.call(op, args, span(at))]
         return [intrin.call(f"{op}_bcast", [*args, word], span(at))]
+
+    def _is_better_second(self, left: Tile, right: Tile, frame: Frame) -> bool:
+        """Whether ``left`` is to be broadcast, or narrower than ``right``.
+
+        The unit reads both operands in the format of the first.
+        """
+        if frame.broadcast_of(left.frame) or frame.broadcast_of(right.frame):
+            return frame.broadcast_of(left.frame) is not None
+        wide = self.stages.format_of(right).is_wide, self.stages.format_of(left).is_wide
+        return wide == (True, False)
 
     def _plain(self, expr: Expr, frame: Frame, at: Location) -> Tile:
         """``expr`` as a tile in memory that needs no broadcast."""

@@ -6,24 +6,20 @@ from collections.abc import Sequence
 
 from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce
 
-#: The smallest number that bf16 holds, where TVM's own maxima start too. It is finite: infinities
-#: are no numbers like others to every part of the chip, and none is needed.
-_LOWEST = -float.fromhex("0x1.fep127")
 
-
-def masked(expr: Reduce, ragged: Sequence[Dim]) -> Expr:
+def masked(expr: Reduce, ragged: Sequence[Dim], lowest: float) -> Expr:
     """What ``expr`` reduces, such that padding along the ``ragged`` dimensions does not count.
 
     A value that is zero in the padding, as inputs are, can be added up as it is. Another one is
     multiplied by a mask of 1 and 0; it is finite there if the data is. A maximum adds a mask of 0
-    and the smallest number to what is zero there, which is then exactly that number.
+    and ``lowest``, than which no value is less, to what is zero there: it is exactly that then.
     """
     value = expr.value
     for dim in ragged:
         if not zero_beyond(value, dim):
             value = Binary("mul", value, Mask(dim, 1.0, 0.0), expr.at)
         if expr.op == "max":
-            value = Binary("add", value, Mask(dim, 0.0, _LOWEST), expr.at)
+            value = Binary("add", value, Mask(dim, 0.0, lowest), expr.at)
     return value
 
 

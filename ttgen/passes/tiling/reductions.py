@@ -65,7 +65,7 @@ class Reductions:
         """A matrix product over ``inner``."""
         is_safe = zero_beyond(left, inner) or zero_beyond(right, inner)
         if inner.extent % TILE and not is_safe:
-            left = masked(Reduce(expr.op, expr.dims, left, expr.at), [inner])
+            left = self._masked(Reduce(expr.op, expr.dims, left, expr.at), [inner])
         first = self.tile(left, Frame(frame.rows, inner), expr.at)
         stored = Frame(inner, frame.columns)
         if isinstance(right, Load):  # the unit transposes the second factor itself
@@ -85,7 +85,7 @@ class Reductions:
         down, along = inside.rows in reduced, inside.columns in reduced
         words = {(True, True): "REDUCE_SCALAR", (True, False): "REDUCE_COL"}
         word = words.get((down, along), "REDUCE_ROW")
-        value = masked(expr, [dim for dim in reduced if dim.extent % TILE])
+        value = self._masked(expr, [dim for dim in reduced if dim.extent % TILE])
         tile = self.tile(value, inside, expr.at)
         parts = _in_bf16(scale)
         scales = self.stages.constant(*parts)
@@ -96,6 +96,9 @@ class Reductions:
                 for each in operands
             ]
         )
+
+    def _masked(self, expr: Reduce, ragged: list[Dim]) -> Expr:
+        return masked(expr, ragged, self.stages.working.lowest)
 
     def _added_up(self, expr: Reduce, frame: Frame) -> tirx.Stmt:
         """A sum of whole tiles: over batch dimensions alone."""

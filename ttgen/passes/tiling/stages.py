@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from tvm import tirx
 
 from ttgen.analysis import Dim, Mask
 from ttgen.errors import Location
+from ttgen.formats import FORMATS, Format, working_format
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import TILE
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
@@ -32,16 +33,29 @@ class Tile:
 class Stages:
     """What has been emitted so far. ``output``: the type of the output, which others follow.
 
+    ``formats`` are the tensors', by name.
+
     ``loops`` are those of the reductions whose operands are being made, outermost first: a
     temporary tile that moves with some of them is made in each of their iterations.
     """
 
     dims: Dimensions
     output: tirx.BufferType
+    formats: Mapping[str, str]
     parts: list[tirx.Stmt] = field(default_factory=list)
     buffers: list[tvm.ir.Var] = field(default_factory=list)
     const_tiles: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
     loops: tuple[Dim, ...] = ()
+
+    @property
+    def working(self) -> Format:
+        """The format of temporary and constant tiles."""
+        return working_format(self.formats.values())
+
+    def format_of(self, tile: Tile) -> Format:
+        """The format that the tile is kept in."""
+        name = self.formats.get(str(tile.buffer.name))
+        return self.working if name is None else FORMATS[name]
 
     @contextmanager
     def inside(self, loops: Sequence[Dim]) -> Iterator[None]:
