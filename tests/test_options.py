@@ -82,6 +82,7 @@ CASES = {
     "layouts.memory": Case(
         "layouts: {A: {memory: L1}}", pick("tensors", 0, "layout", "memory"), "L1"
     ),
+    "layouts.page": Case("layouts: {A: {page: row}}", pick("tensors", 0, "layout", "page"), "row"),
     "layouts.layout": Case(
         "layouts: {C: {layout: sharded, nd_shard: {grid: [2, 1]}}}",
         pick("tensors", 2, "layout", "layout"),

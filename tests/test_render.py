@@ -85,6 +85,9 @@ PLANS = {
     },
     "formats": plan_of(FORMATS_MIXED),
     "bfp8": plan_of(elementwise("add", (64, 64)), layouts={"A": {"dtype": "bfp8_b"}}),
+    "rows": plan_of(
+        elementwise("add", (40, 70)), layouts={"A": {"page": "row"}, "C": {"page": "row"}}
+    ),
     "int32": plan_of(elementwise("copy", (64, 64)).replace("bfloat16", "int32")),
     "sharded": plan_of(
         gemm(64, 96, 64),
@@ -143,9 +146,12 @@ def arguments(op: str) -> dict[str, Expr]:
     return {name: kinds[kind] for name, kind in TILE_OPS[op].params}
 
 
-@pytest.mark.parametrize("op", sorted(set(TILE_OPS) - {"fill_page", "fill_edge_page"}))
+#: Operations that are more than one call.
+LOOPS = {"fill_page", "fill_edge_page", "read_rows", "write_rows"}
+
+
+@pytest.mark.parametrize("op", sorted(set(TILE_OPS) - LOOPS))
 def test_every_operation_becomes_one_call(op: str) -> None:
-    """All but those that fill a page, which are loops."""
     call = Op(op=op, args=arguments(op), at="k.py:1")
     program = TILE_OPS[op].programs[0]
     changed = msgspec.structs.replace(
@@ -232,6 +238,7 @@ def test_host_programs_in_cpp_compile_against_the_stand_in(tmp_path: Path) -> No
         "add",
         "formats",
         "bfp8",
+        "rows",
         "int32",
         "sharded",
         "unlucky names",

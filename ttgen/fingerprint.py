@@ -19,6 +19,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "arch.py",
         "formats.py",
         "frontend",
+        "layouts.py",
         "ops.py",
         "partition.py",
         "passes",

@@ -34,6 +34,12 @@ class Format:
     kind: Literal["float", "block", "integer"] = "float"
 
     @property
+    def value_bytes(self) -> int:
+        """Bytes of one value, where values have some of their own."""
+        assert self.kind != "block"
+        return self.tile_bytes // _TILE_ELEMENTS
+
+    @property
     def is_wide(self) -> bool:
         """Whether a value takes 32 bits, and so two registers of DST."""
         return self.tile_bytes == 4 * _TILE_ELEMENTS

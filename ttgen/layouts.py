@@ -2,7 +2,8 @@
 
 ``memory`` DRAM or L1, ``layout`` interleaved or sharded, ``tile_shape``, ``dtype``, and for a
 sharded tensor ``nd_shard``: ``axes``, ``grid`` and ``shard_shape`` along them (elements), ``order``
-and ``cores``. What is not said follows from the rest; what contradicts itself is refused.
+and ``cores``; ``page`` tile, or row for a row-major tensor. What is not said follows from the rest;
+what contradicts itself is refused.
 
 Every function raises LoweringError without a place; the passes add it.
 """
@@ -27,8 +28,13 @@ from ttgen.plan.shards import (
     shard_problems,
 )
 
-DEFAULTS: dict[str, Any] = {"memory": "DRAM", "layout": "interleaved", "tile_shape": [32, 32]}
-KEYS = ("memory", "layout", "tile_shape", "dtype", "nd_shard")
+DEFAULTS: dict[str, Any] = {
+    "memory": "DRAM",
+    "layout": "interleaved",
+    "tile_shape": [32, 32],
+    "page": "tile",
+}
+KEYS = ("memory", "layout", "tile_shape", "dtype", "nd_shard", "page")
 SHARD_KEYS = ("axes", "grid", "shard_shape", "order", "cores")
 #: Keys that users may know from elsewhere, and why they are refused.
 REFUSED = {"halo": "halos are not supported: every tile belongs to one shard"}

@@ -43,13 +43,15 @@ ANYWHERE: tuple[ProgramName, ...] = ("reader", "compute", "writer")
 class TileOp:
     """One operation: its parameters in order, and the programs that may use it.
 
-    ``dst`` names the parameters that index DST registers (tiles).
+    ``dst`` names the parameters that index DST registers (tiles). ``transfer`` says that it brings
+    a page of a tensor into a circular buffer or takes one away, and is done at the next barrier.
     """
 
     name: str
     programs: tuple[ProgramName, ...]
     params: tuple[tuple[str, Kind], ...]
     dst: tuple[str, ...] = ()
+    transfer: Literal["read", "write"] | None = None
 
 
 def _op(name: str, programs: tuple[ProgramName, ...], **params: Kind) -> TileOp:
@@ -60,16 +62,26 @@ def _op(name: str, programs: tuple[ProgramName, ...], **params: Kind) -> TileOp:
 _CB, _TENSOR, _EXPR = Kind.CB, Kind.TENSOR, Kind.EXPR
 _BCAST, _POOL, _DIM = Kind.BROADCAST, Kind.POOL, Kind.REDUCE_DIM
 
+
+def _transfer(name: str, kind: Literal["read", "write"], **more: Kind) -> TileOp:
+    program: ProgramName = "reader" if kind == "read" else "writer"
+    params = {"tensor": _TENSOR, "page": _EXPR, "cb": _CB, "slot": _EXPR, **more}
+    return TileOp(name, (program,), tuple(params.items()), transfer=kind)
+
+
 _TABLE = (
     # Circular buffers: a producer reserves, fills and pushes pages; a consumer waits and pops.
     _op("cb_reserve_back", ANYWHERE, cb=_CB, pages=_EXPR),
     _op("cb_push_back", ANYWHERE, cb=_CB, pages=_EXPR),
     _op("cb_wait_front", ANYWHERE, cb=_CB, pages=_EXPR),
     _op("cb_pop_front", ANYWHERE, cb=_CB, pages=_EXPR),
-    # The NoC: `slot` counts pages from the buffer's write (read) pointer.
-    _op("read_page", ("reader",), tensor=_TENSOR, page=_EXPR, cb=_CB, slot=_EXPR),
+    # The NoC: `slot` counts pages from the buffer's write (read) pointer. `*_rows` are for tensors
+    # whose pages are rows: `page` is the tile that they make; rows pass through the page `scratch`.
+    _transfer("read_page", "read"),
+    _transfer("read_rows", "read", scratch=_CB),
     _op("read_barrier", ("reader",)),
-    _op("write_page", ("writer",), tensor=_TENSOR, page=_EXPR, cb=_CB, slot=_EXPR),
+    _transfer("write_page", "write"),
+    _transfer("write_rows", "write"),
     _op("write_barrier", ("writer",)),
     # A page of one number, made in L1; `word` is the number in the format of the buffer, as often
     # as it fits into 32 bits.

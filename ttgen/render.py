@@ -186,7 +186,7 @@ class _Rendering:
                 program=program,
                 program_name=self.output.removesuffix(".cpp"),
                 formats=FORMATS,
-                buffers=_used_buffers(self.plan, program) if program else (),
+                buffers=self.plan.buffers_of(program) if program else (),
                 headers=self._headers(program) if program else (),
                 operation=self._operation,
                 zip=zip,
@@ -274,21 +274,6 @@ def _declared_release(path: Path, _mtime: int) -> str | None:
                     raise TemplateError(f"there is no built-in template '{rest}'", at=at)
                 return _declared_release(parent, parent.stat().st_mtime_ns)
     return None
-
-
-def _used_buffers(plan: Plan, program: Program) -> list[Any]:
-    """The circular buffers that a program names, in the order of their indices."""
-    names = set(_buffer_names(program.body))
-    return [buffer for buffer in plan.circular_buffers if buffer.name in names]
-
-
-def _buffer_names(body: Iterable[Statement]) -> Iterator[str]:
-    for statement in body:
-        if isinstance(statement, For):
-            yield from _buffer_names(statement.body)
-        elif isinstance(statement, Op):
-            kinds = dict(TILE_OPS[statement.op].params)
-            yield from (str(v) for k, v in statement.args.items() if kinds[k] is Kind.CB)
 
 
 #: C++ operators with their precedence; ``min`` and ``max`` are calls.

@@ -47,6 +47,7 @@ class LayoutSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     tile_shape: tuple[Extent, Extent] | UnsetType = UNSET
     dtype: str | UnsetType = UNSET
     nd_shard: NdShardSpec | UnsetType = UNSET
+    page: Literal["tile", "row"] | UnsetType = UNSET
 
 
 class ToleranceSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -135,6 +135,11 @@ def data_type(ttnn: Any, dtype: str) -> Any:
     return found
 
 
+def page_layout(ttnn: Any, tensor: Tensor) -> Any:
+    """``ttnn.Layout`` of a tensor: pages of tiles, or of rows."""
+    return {"tile": ttnn.TILE_LAYOUT, "row": ttnn.ROW_MAJOR_LAYOUT}[tensor.layout.page]
+
+
 def memory_config(ttnn: Any, tensor: Tensor) -> Any:
     """``ttnn.MemoryConfig`` of a tensor's layout; DeviceError for what is not supported yet."""
     layout = tensor.layout

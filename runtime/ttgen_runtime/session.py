@@ -175,7 +175,7 @@ def _compile(opened: _OpenDevice, plan: Plan, sources: Path) -> None:
         tensor.name: ttnn.empty(
             list(tensor.device_shape),
             dtype=program.data_type(ttnn, tensor.layout.dtype),
-            layout=ttnn.TILE_LAYOUT,
+            layout=program.page_layout(ttnn, tensor),
             device=opened.handle,
             memory_config=program.memory_config(ttnn, tensor),
         )
@@ -207,7 +207,8 @@ def _check(opened: _OpenDevice, plan: Plan, tensors: Mapping[str, Any]) -> None:
     """What plan and SDK must agree on; DeviceError where they do not."""
     if plan.arch != opened.arch:
         raise DeviceError(f"the plan is for {plan.arch}, the session for {opened.arch}")
-    unknown = {cb.dtype for cb in plan.circular_buffers} & opened.device.lacks_formats
+    computed = plan.buffers_of(plan.programs.compute)
+    unknown = {cb.dtype for cb in computed} & opened.device.lacks_formats
     if unknown:
         raise DeviceError(
             f"{opened.device.name} does not model the format {', '.join(sorted(unknown))}",
@@ -288,7 +289,7 @@ def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path, values: s
 
 
 def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
-    """A tensor in tiles, on the host: an input's values, or an output's poison."""
+    """A tensor on the host, in its pages: an input's values, or an output's poison."""
     import numpy as np
 
     from ttgen.formats import FORMATS
@@ -301,7 +302,7 @@ def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
     else:
         values = np.full(tensor.device_shape, _POISON.get(name, np.nan), dtype)
     data_type = program.data_type(ttnn, tensor.layout.dtype)
-    return ttnn.Tensor(values, data_type=data_type, layout=ttnn.TILE_LAYOUT)
+    return ttnn.Tensor(values, data_type=data_type, layout=program.page_layout(ttnn, tensor))
 
 
 def _to_device(opened: _OpenDevice, tensor: Tensor, host: Any) -> Any:

@@ -503,7 +503,9 @@ def test_attributes_that_the_passes_leave() -> None:
         "shape": [160, 96],
         "device_shape": [160, 96],
         "padded_shape": [160, 96],
+        "page": "tile",
         "page_bytes": 2048,
+        "pages": 15,
         "l1_bytes": 0,
     }
 

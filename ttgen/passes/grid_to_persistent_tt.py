@@ -28,7 +28,7 @@ from ttgen.ops import PROGRAM_NAMES, ProgramName
 from ttgen.passes import attrs
 from ttgen.passes.base import TTPass
 from ttgen.passes.persistent.blocks import Blocks, choose_blocks
-from ttgen.passes.persistent.buffers import circular_buffers
+from ttgen.passes.persistent.buffers import circular_buffers, scratch_buffers
 from ttgen.passes.persistent.compute import ComputeEmitter
 from ttgen.passes.persistent.coordinates import Coordinates, partition_constants
 from ttgen.passes.persistent.ir import Body, sequence, variables
@@ -76,6 +76,7 @@ class GridToPersistentTT(TTPass):
         own = partition_constants(partition)
         shard = tirx.Var("sy", "int32"), tirx.Var("sx", "int32")
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
+        scratch = scratch_buffers(func)
         start, count = tirx.Var("start", "int32"), tirx.Var("count", "int32")
         constants = list({c.buffer: c for nest in nests for c in nest.constants}.values())
         stages = [stage for nest in nests for stage in nest.stages]
@@ -84,7 +85,7 @@ class GridToPersistentTT(TTPass):
             mine = share.of(start, count)
             grid = {**partition, "tiles": share.grid}
             order = Coordinates(nest, grid, mine.start, own, shard)
-            shared = (nest, size, order, mine.start, mine.count, formats)
+            shared = (nest, size, order, mine.start, mine.count, formats, scratch)
             reader, writer = ReaderEmitter(*shared), WriterEmitter(*shared)
             compute = ComputeEmitter(*shared, stages)
             if nest is nests[0]:

@@ -28,6 +28,7 @@ _SUPPORTED: dict[str, tuple[Any, ...]] = {
     "layout": ("interleaved", "sharded"),
     "tile_shape": ([32, 32],),
     "dtype": ("bf16", "fp32", "bfp8_b", "int32"),
+    "page": ("tile", "row"),
 }
 
 
@@ -60,8 +61,7 @@ class InferTTLayout(FuncPass):
             asked = [from_old_form(wish, shape) for wish in self._asked(func, buffer.name)]
             layout = completed({"dtype": _default_format(buffer, at), **merged(asked)})
         _check(layout, buffer, at)
-        tile_bytes = FORMATS[layout["dtype"]].tile_bytes
-        return {**layout, "shape": shape, "page_bytes": tile_bytes}
+        return {**layout, "shape": shape}
 
     def _asked(self, func: PrimFunc, name: str) -> list[Mapping[str, Any]]:
         annotation = _mapping(func, attrs.BUFFER_PREFIX + name)
@@ -160,6 +160,14 @@ def _check(layout: Mapping[str, Any], buffer: tvm.ir.Var, at: Location) -> None:
             wanted = ", ".join(str(v) for v in supported)
             raise LoweringError(
                 f"layout of {buffer.name}: {key} is {layout[key]}; supported: {wanted}", at=at
+            )
+    for is_so, what in (
+        (layout["layout"] == "sharded", "a sharded tensor"),
+        (FORMATS[layout["dtype"]].kind == "block", layout["dtype"]),
+    ):
+        if layout["page"] == "row" and is_so:
+            raise LoweringError(
+                f"layout of {buffer.name}: {what} is made of tiles, not rows", at=at
             )
     source = str(buffer.ty.dtype)
     is_integer = FORMATS[layout["dtype"]].kind == "integer"

@@ -12,12 +12,14 @@ from tvm.tirx import PrimFunc
 from ttgen.analysis import analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
+from ttgen.formats import FORMATS
 from ttgen.frontend.places import location
 from ttgen.layouts import shard
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import Form, device_shape, output_form, padded
 from ttgen.passes.infer_tt_layout import layout_errors
+from ttgen.plan.shards import aligned
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,18 @@ def _place(desc: dict[str, Any], arch: Architecture) -> None:
     if desc.get("nd_shard") is not None:
         found = shard(desc["nd_shard"], desc["padded_shape"], (tile_rows, tile_columns), arch.grid)
         desc["nd_shard"] = msgspec.to_builtins(found)
-    pages = prod(desc["padded_shape"]) // (tile_rows * tile_columns)
-    if desc["memory"] != "L1":
-        pages = 0
-    elif desc["layout"] == "sharded":
-        pages = prod(desc["nd_shard"]["shard_shape"]) // (tile_rows * tile_columns)
-    else:
-        pages = -(-pages // prod(arch.grid))
-    desc["l1_bytes"] = pages * desc["page_bytes"]
+    format_ = FORMATS[desc["dtype"]]
+    desc["pages"] = prod(desc["padded_shape"]) // (tile_rows * tile_columns)
+    desc["page_bytes"] = format_.tile_bytes
+    if desc["page"] == "row":
+        *rows, columns = desc["device_shape"]
+        desc["pages"], desc["page_bytes"] = prod(rows), columns * format_.value_bytes
+    on_a_core = 0
+    if desc["layout"] == "sharded":
+        on_a_core = prod(desc["nd_shard"]["shard_shape"]) // (tile_rows * tile_columns)
+    elif desc["memory"] == "L1":
+        on_a_core = -(-desc["pages"] // prod(arch.grid))
+    desc["l1_bytes"] = on_a_core * aligned(desc["page_bytes"])
 
 
 def _check_l1(func: PrimFunc, layouts: dict[str, Any], arch: Architecture) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any, TypeAlias
 
 import tvm
@@ -125,9 +124,10 @@ def _tensors(kernel: Kernel, read: _Attributes) -> list[model.Tensor]:
                     tile_shape=tile_shape,
                     dtype=desc["dtype"],
                     nd_shard=nd_shard(desc),
+                    page=desc["page"],
                 ),
                 page_bytes=desc["page_bytes"],
-                pages=prod(desc["padded_shape"]) // prod(tile_shape),
+                pages=desc["pages"],
                 at=str(location(param.span, kernel.at)),
             )
         )

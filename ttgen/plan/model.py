@@ -10,12 +10,13 @@ elements, grid coordinates are logical worker cores ``(x, y)``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from typing import Annotated, Literal, Protocol, TypeAlias, TypeVar
 
 from msgspec import Meta, Struct
 
-from ttgen.ops import PROGRAM_NAMES, ProgramName
+from ttgen.ops import PROGRAM_NAMES, TILE_OPS, Kind, ProgramName
 
 PLAN_VERSION: Literal[1] = 1
 
@@ -122,7 +123,8 @@ class NdShard(_Node, frozen=True):
 class Layout(_Node, frozen=True):
     """The canonical layout: where a tensor lives and how it is cut into pages.
 
-    ``dtype`` names a format of :mod:`ttgen.formats`; ``tile_shape`` is (rows, columns), elements.
+    ``dtype`` names a format of :mod:`ttgen.formats`; ``tile_shape`` is (rows, columns), elements. A
+    page is a tile, or a row of the tensor's last dimension (row-major tensors).
     """
 
     memory: Memory
@@ -130,6 +132,7 @@ class Layout(_Node, frozen=True):
     tile_shape: tuple[Extent, Extent]
     dtype: str
     nd_shard: NdShard | None = None
+    page: Literal["tile", "row"] = "tile"
 
 
 class Tensor(_Node, frozen=True):
@@ -148,6 +151,11 @@ class Tensor(_Node, frozen=True):
     page_bytes: Extent
     pages: Extent
     at: SourcePlace
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles it is computed with, whatever its pages are."""
+        return prod(self.padded_shape) // prod(self.layout.tile_shape)
 
 
 class CircularBuffer(_Node, frozen=True):
@@ -294,9 +302,23 @@ class Plan(_Node, frozen=True):
         """The tensor called ``name``; KeyError where there is none."""
         return _named(self.tensors, name)
 
+    def buffers_of(self, program: Program) -> list[CircularBuffer]:
+        """The circular buffers that a program names, in the order of their indices."""
+        names = set(_buffer_names(program.body))
+        return [buffer for buffer in self.circular_buffers if buffer.name in names]
+
     def circular_buffer(self, name: str) -> CircularBuffer:
         """The circular buffer called ``name``; KeyError where there is none."""
         return _named(self.circular_buffers, name)
+
+
+def _buffer_names(body: Iterable[Statement]) -> Iterator[str]:
+    for statement in body:
+        if isinstance(statement, For):
+            yield from _buffer_names(statement.body)
+        elif isinstance(statement, Op):
+            kinds = dict(TILE_OPS[statement.op].params)
+            yield from (str(v) for k, v in statement.args.items() if kinds[k] is Kind.CB)
 
 
 class _Named(Protocol):

@@ -43,7 +43,7 @@ def pages_touched(plan: Plan) -> Iterator[Violation]:
         at: list[PathItem] = ["programs", name, "body"]
         for access in accesses(program.body):
             op, tensor = access.op, str(access.op.args["tensor"])
-            is_write = op.op == "write_page"
+            is_write = TILE_OPS[op.op].transfer == "write"
             if is_write != (tensor in written):
                 what = "written, but it is an input" if is_write else "read, but it is an output"
                 yield Violation(at, f"'{tensor}' is {what}", op.at)
@@ -60,15 +60,15 @@ def pages_touched(plan: Plan) -> Iterator[Violation]:
             if is_write:
                 written[tensor].append(touched)
     for tensor, columns in written.items():
-        yield from _once(tensor, columns, plan.tensor(tensor).pages)
+        yield from _once(tensor, columns, plan.tensor(tensor).tiles)
 
 
 def _outside(plan: Plan, touched: _Column, op: Op, at: list[PathItem]) -> Iterator[Violation]:
     tensor = plan.tensor(str(op.args["tensor"]))
-    done = "written" if op.op == "write_page" else "read"
+    done = "written" if TILE_OPS[op.op].transfer == "write" else "read"
     for page in (touched.min(), touched.max()) if touched.size else ():
-        if not 0 <= page < tensor.pages:
-            problem = f"page {page} of '{tensor.name}' is {done}; it has {tensor.pages}"
+        if not 0 <= page < tensor.tiles:
+            problem = f"page {page} of '{tensor.name}' is {done}; it has {tensor.tiles}"
             yield Violation(at, problem, op.at)
 
 

@@ -225,10 +225,11 @@ class _State:
                 yield f"page {index} of '{cb}' is filled; {self.reserved[cb]} are reserved"
             if not is_new and not 0 <= index < self.waited[cb]:
                 yield f"page {index} of '{cb}' is used; {self.waited[cb]} were waited for"
-        if op.op == "read_page":
-            self.arriving.add(str(op.args["cb"]))
-        elif op.op == "write_page":
-            self.leaving.add(str(op.args["cb"]))
+        match TILE_OPS[op.op].transfer:
+            case "read":
+                self.arriving.add(str(op.args["cb"]))
+            case "write":
+                self.leaving.add(str(op.args["cb"]))
 
     def _registers(self, op: Op, values: dict[str, int]) -> Iterator[str]:
         is_pack = op.op == "pack_tile"
@@ -251,9 +252,11 @@ def _reads_dst(op: Op) -> bool:
 
 def _uses(op: Op, values: dict[str, int]) -> Iterator[tuple[str, int, bool]]:
     """The pages of circular buffers that ``op`` touches, and whether it fills them."""
+    transfer = TILE_OPS[op.op].transfer
+    if transfer is not None:
+        yield str(op.args["cb"]), values["slot"], transfer == "read"
+        return
     match op.op:
-        case "read_page" | "write_page":
-            yield str(op.args["cb"]), values["slot"], op.op == "read_page"
         case "fill_page" | "fill_edge_page":
             yield str(op.args["cb"]), 0, True
         case "pack_tile":

@@ -16,6 +16,8 @@ Grid: TypeAlias = tuple[int, int]
 Order: TypeAlias = Literal["row_major", "column_major"]
 ORDERS: tuple[Order, ...] = ("row_major", "column_major")
 #: The dimensions of the matrix, as layouts name them.
+#: What the beginning of every page is a multiple of on all architectures, bytes.
+_ALIGNMENT = 64
 MATRIX_AXES = ("M", "N")
 
 
@@ -174,4 +176,9 @@ def l1_bytes(tensor: Tensor, device: Grid) -> int:
         return 0
     if tensor.layout.nd_shard is not None:
         return prod(shard_tiles(tensor)) * tensor.page_bytes
-    return -(-tensor.pages // prod(device)) * tensor.page_bytes
+    return -(-tensor.pages // prod(device)) * aligned(tensor.page_bytes)
+
+
+def aligned(page_bytes: int) -> int:
+    """Bytes from one interleaved page to the next: rows may end anywhere, and begin aligned."""
+    return -(-page_bytes // _ALIGNMENT) * _ALIGNMENT

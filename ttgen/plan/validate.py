@@ -124,13 +124,8 @@ def _tensors(plan: Plan) -> Iterator[Violation]:
             yield Violation([*at, "layout", "dtype"], _unknown_format(layout.dtype))
             continue
         yield from _shards(plan, tensor, [*at, "layout"])
-        if tensor.page_bytes != FORMATS[layout.dtype].tile_bytes:
-            want = FORMATS[layout.dtype].tile_bytes
-            yield Violation([*at, "page_bytes"], f"a {layout.dtype} tile is {want} bytes")
         yield from _padding(at, tensor, layout.tile_shape)
-        tiles = prod(tensor.padded_shape) // prod(layout.tile_shape)
-        if tensor.pages != tiles:
-            yield Violation([*at, "pages"], f"{list(tensor.padded_shape)} is {tiles} tiles")
+        yield from _pages(at, tensor)
 
 
 def _shards(plan: Plan, tensor: Tensor, at: list[PathItem]) -> Iterator[Violation]:
@@ -144,6 +139,24 @@ def _shards(plan: Plan, tensor: Tensor, at: list[PathItem]) -> Iterator[Violatio
         found = shard_problems(layout.nd_shard, extents, layout.tile_shape, plan.device_grid)
         for field, problem in found:
             yield Violation([*at, "nd_shard", field], problem)
+
+
+def _pages(at: list[PathItem], tensor: Tensor) -> Iterator[Violation]:
+    """Pages are tiles or rows."""
+    layout, format_ = tensor.layout, FORMATS[tensor.layout.dtype]
+    pages, page_bytes = tensor.tiles, format_.tile_bytes
+    shape = tensor.padded_shape
+    if layout.page == "row":
+        if layout.nd_shard is not None or format_.kind == "block":
+            yield Violation([*at, "layout", "page"], "shards and block formats are made of tiles")
+            return
+        shape = tensor.device_shape
+        pages, page_bytes = prod(shape[:-1]), shape[-1] * format_.value_bytes
+    if tensor.page_bytes != page_bytes:
+        problem = f"a {layout.dtype} {layout.page} is {page_bytes} bytes"
+        yield Violation([*at, "page_bytes"], problem)
+    if tensor.pages != pages:
+        yield Violation([*at, "pages"], f"{list(shape)} is {pages} {layout.page}s")
 
 
 def _unknown_format(name: str) -> str:
@@ -189,6 +202,7 @@ def _alignment(plan: Plan) -> Iterator[Violation]:
     pages: list[tuple[list[PathItem], str, int, str]] = [
         (["tensors", i], tensor.name, tensor.page_bytes, tensor.layout.memory)
         for i, tensor in enumerate(plan.tensors)
+        if tensor.layout.page == "tile"  # tt-metal leaves gaps between rows that need them
     ]
     pages += [
         (["circular_buffers", i], cb.name, cb.page_bytes, "L1")

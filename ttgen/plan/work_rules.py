@@ -26,9 +26,9 @@ def work(plan: Plan) -> Iterator[Violation]:
     """Every output tile once."""
     total = prod(plan.partition.tiles)
     for tensor in plan.tensors:
-        if tensor.role == "output" and tensor.pages != total:
+        if tensor.role == "output" and tensor.tiles != total:
             problem = f"{list(plan.partition.tiles)} is {total} tiles, '{tensor.name}' has"
-            yield Violation(["partition", "tiles"], f"{problem} {tensor.pages}")
+            yield Violation(["partition", "tiles"], f"{problem} {tensor.tiles}")
     shares = [(work.start, work.count) for work in plan.partition.cores]
     for at, problem in work_problems(shares, total):
         yield Violation(at, problem)

@@ -40,6 +40,12 @@ def read_page(core: Core, tensor: str, page: int, cb: str, slot: int) -> None:
     core.transfers["read"].append((at, arrive))
 
 
+def read_rows(core: Core, tensor: str, page: int, cb: str, slot: int, scratch: str) -> None:
+    """Rows arrive as a tile; the scratch page is the reader's own."""
+    _same_format(core.buffers[cb].plan.dtype, core.buffers[scratch].plan.dtype, cb, scratch)
+    read_page(core, tensor, page, cb, slot)
+
+
 def read_barrier(core: Core) -> None:
     core.complete("read")
 
@@ -56,6 +62,10 @@ def write_page(core: Core, tensor: str, page: int, cb: str, slot: int) -> None:
         origin.sending = None
 
     core.transfers["write"].append((at, arrive))
+
+
+def write_rows(core: Core, tensor: str, page: int, cb: str, slot: int) -> None:
+    write_page(core, tensor, page, cb, slot)
 
 
 def write_barrier(core: Core) -> None:
@@ -101,6 +111,8 @@ OPERATIONS = {
         read_page,
         read_barrier,
         write_page,
+        read_rows,
+        write_rows,
         write_barrier,
         fill_page,
         fill_edge_page,

@@ -13,7 +13,7 @@ from ttgen.errors import LoweringError
 from ttgen.formats import FORMATS, nearest_bf16, working_format
 from ttgen.passes import attrs
 from ttgen.passes.persistent.blocks import Blocks
-from ttgen.passes.persistent.stages import Nest, Operand, Stage
+from ttgen.passes.persistent.stages import Nest, Stage
 
 _ASKED_BY = "GridToPersistentTT"
 
@@ -29,9 +29,14 @@ def circular_buffers(func: PrimFunc, parts: Sequence[tuple[Nest, Blocks]]) -> li
     for nest, blocks in parts:
         found |= _operands(layouts, nest, blocks)
         pages = blocks.output * blocks.buffering
-        outputs[nest.output.buffer] = _buffer(
-            nest.output, "output", layouts[nest.output.name], pages
+        output = nest.output
+        outputs[output.buffer] = _buffer(
+            output.buffer, "output", layouts[output.name], pages, output.name
         )
+    read = {buffer["tensor"] for buffer in found.values()}
+    for tensor, name in scratch_buffers(func).items():
+        if tensor in read:
+            found[name] = _buffer(name, "intermediate", layouts[tensor], 1)
     config = attrs.require(func, attrs.COMPUTE_CONFIG, _ASKED_BY)
     stages = [stage for nest, _ in parts for stage in nest.stages]
     is_wide = bool(config["fp32_dest_acc"])
@@ -46,19 +51,35 @@ def circular_buffers(func: PrimFunc, parts: Sequence[tuple[Nest, Blocks]]) -> li
 def _operands(layouts: dict[str, Any], nest: Nest, blocks: Blocks) -> dict[str, dict[str, Any]]:
     """All that a nest needs besides its output."""
     working = working_format(layout["dtype"] for layout in layouts.values())
-    between = {"dtype": working.name, "page_bytes": working.tile_bytes}
+    between = {"dtype": working.name}
     found: dict[str, dict[str, Any]] = {}
     for stage in nest.stages:
         for operand in (o for step in stage.steps for o in step.operands):
             if operand.kind == "tensor":
                 pages = blocks.of(stage, operand) * blocks.buffering
-                found[operand.buffer] = _buffer(operand, "input", layouts[operand.name], pages)
+                found[operand.buffer] = _buffer(
+                    operand.buffer, "input", layouts[operand.name], pages, operand.name
+                )
             elif operand.kind == "constant":
                 pages = len(nest.const_tiles[operand.buffer])
-                found[operand.buffer] = _buffer(operand, "intermediate", between, pages)
+                found[operand.buffer] = _buffer(operand.buffer, "intermediate", between, pages)
         if stage.target.kind == "temporary":
             pages = blocks.made_by(stage)
-            found[stage.target.buffer] = _buffer(stage.target, "intermediate", between, pages)
+            made = stage.target.buffer
+            found[made] = _buffer(made, "intermediate", between, pages)
+    return found
+
+
+def scratch_buffers(func: PrimFunc) -> dict[str, str]:
+    """For each tensor whose pages are rows: the buffer that rows pass on their way to a tile."""
+    layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
+    found: dict[str, str] = {}
+    for tensor, layout in layouts.items():
+        if layout["page"] == "row":
+            name = f"{layout['dtype']}_rows"
+            while name in layouts:
+                name += "_"
+            found[tensor] = name
     return found
 
 
@@ -73,13 +94,15 @@ def _is_only_copied(buffer: Mapping[str, Any], stages: Sequence[Stage]) -> bool:
     return uses == {"copy"} and FORMATS[buffer["dtype"]].is_wide
 
 
-def _buffer(operand: Operand, role: str, layout: dict[str, Any], pages: int) -> dict[str, Any]:
+def _buffer(
+    name: str, role: str, layout: Mapping[str, Any], pages: int, tensor: str | None = None
+) -> dict[str, Any]:
     return {
-        "name": operand.buffer,
-        "tensor": operand.name if operand.kind == "tensor" else None,
+        "name": name,
+        "tensor": tensor,
         "role": role,
         "dtype": layout["dtype"],
-        "page_bytes": layout["page_bytes"],
+        "page_bytes": FORMATS[layout["dtype"]].tile_bytes,
         "pages": pages,
     }
 

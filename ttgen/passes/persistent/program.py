@@ -19,7 +19,8 @@ from ttgen.passes.persistent.stages import Nest
 class ProgramEmitter:
     """A nest that becomes a program; ``start`` and ``count`` are its core's output tiles.
 
-    ``formats`` are those of the circular buffers, by name.
+    ``formats`` are those of the circular buffers, by name. ``scratch`` has the tensors whose pages
+    are rows, and the buffer that their rows pass through on their way to a tile.
     """
 
     nest: Nest
@@ -28,6 +29,7 @@ class ProgramEmitter:
     start: tvm.ir.Var
     count: tvm.ir.Var
     formats: Mapping[str, str]
+    scratch: Mapping[str, str]
 
     def op(self, name: str, *args: Any) -> tirx.Stmt:
         """A device operation, standing where the kernel's store does."""

@@ -152,4 +152,7 @@ class ReaderEmitter(ProgramEmitter):
         return lambda page: self._read(operand, page, slot)
 
     def _read(self, operand: Operand, page: prim.Expr, slot: prim.Expr) -> tirx.Stmt:
-        return self.op("read_page", operand.tensor, page, operand.buffer, slot)
+        where = (operand.tensor, page, operand.buffer, slot)
+        if operand.name in self.scratch:
+            return self.op("read_rows", *where, self.scratch[operand.name])
+        return self.op("read_page", *where)

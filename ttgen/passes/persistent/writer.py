@@ -25,7 +25,8 @@ class WriterEmitter(ProgramEmitter):
 
         def write(slot: prim.Expr) -> Body:
             def emit(page: prim.Expr) -> tirx.Stmt:
-                return self.op("write_page", output.tensor, page, output.buffer, slot)
+                name = "write_rows" if output.name in self.scratch else "write_page"
+                return self.op(name, output.tensor, page, output.buffer, slot)
 
             return self.coordinates.at_tile(block + slot, [(output.page, emit)])
 
