@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
@@ -233,3 +233,13 @@ def values(plan: Plan) -> dict[str, Any]:
         for tensor in plan.tensors
         if tensor.role == "input"
     }
+
+
+def assert_means(source: str, meaning: Callable[..., Any], **options: Any) -> None:
+    """The plan of ``source`` gives exactly what ``meaning`` gives of its inputs."""
+    plan = plan_of(source, **options)
+    inputs = values(plan)
+    (result,) = run(plan, inputs).values()
+    expected = meaning(**inputs)
+    assert result.shape == expected.shape
+    assert np.array_equal(result, expected)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sources import buffers, plan_of, prim_func, run, square, sum_over, te, values
+from sources import assert_means, buffers, prim_func, square, sum_over, te
 
 SLICES: dict[str, tuple[str, Callable[..., Any]]] = {
     "both dimensions": (
@@ -368,9 +368,4 @@ OPTIONS = [
 def test_parts_of_tensors_mean_what_numpy_says(
     source: str, meaning: Callable[..., Any], options: dict[str, Any]
 ) -> None:
-    plan = plan_of(source, **options)
-    inputs = values(plan)
-    (result,) = run(plan, inputs).values()
-    expected = meaning(**inputs)
-    assert result.shape == expected.shape
-    assert np.array_equal(result, expected)
+    assert_means(source, meaning, **options)

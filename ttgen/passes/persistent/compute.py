@@ -57,7 +57,7 @@ class ComputeEmitter(ProgramEmitter):
         first = stage.steps[0]
         buffers = [operand.buffer for operand in first.operands]
         pair = buffers if len(buffers) == 2 else buffers * 2
-        if _is_row_sum(first):
+        if first.is_row_sum:
             pair = pair[::-1]
         return [
             self.op(first.math.startup, *pair, stage.target.buffer),
@@ -220,8 +220,7 @@ class ComputeEmitter(ProgramEmitter):
         if len({self.formats[operand.buffer] for operand in self._operands}) == 1:
             return []
         available = {**step.arguments(), "dst": self._widest}
-        order = ("in1", "in0") if _is_row_sum(step) else step.math.sources
-        sources = [available[name] for name in order]
+        sources = [available[name] for name in step.sources]
         return [self.op("reconfig_sources" if len(sources) == 2 else "reconfig_source_a", *sources)]
 
     def _packer(self, stage: Stage) -> Body:
@@ -267,8 +266,3 @@ class ComputeEmitter(ProgramEmitter):
             return substitute(operand.page, place.values) if is_mapped else place.output
         loop = stage.innermost(operand)
         return place.output if loop is None else place.inner[loop.loop_var]
-
-
-def _is_row_sum(step: Step) -> bool:
-    """A sum along rows is a product with a column: its tile is in source B, the scale in A."""
-    return step.math.name == "reduce" and tuple(map(str, step.words)) == ("SUM", "REDUCE_ROW")

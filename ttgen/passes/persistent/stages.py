@@ -57,6 +57,16 @@ class Step:
     operands: tuple[Operand, ...]
     words: tuple[Any, ...]
 
+    @property
+    def is_row_sum(self) -> bool:
+        """A sum along rows is a product with a column: its tile is in source B, the scale in A."""
+        return self.math.name == "reduce" and tuple(map(str, self.words)) == ("SUM", "REDUCE_ROW")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parameters that go to sources A and B of the FPU, as in :class:`.TileMath`."""
+        return ("in1", "in0") if self.is_row_sum else self.math.sources
+
     def arguments(self) -> dict[str, Any]:
         """Buffers and words by the names of the device operation's parameters."""
         named: dict[str, Any] = {f"in{i}": o.buffer for i, o in enumerate(self.operands)}
