@@ -7,7 +7,9 @@
 The inputs are the same every time: the kernel library, and variants of a product with an epilogue
 whose shapes, grids and options are drawn with a fixed seed. Variants are planned and rendered by as
 many processes as there are cores (``--processes``), as in a build. The limits are for a
-machine that does nothing else; the seconds of the processors say what is needed on a busy one too.
+machine that does nothing else; what the processors spend (``cpu``) says what is needed on a busy
+one too, and counts for the library's kernels. Sources are loaded and kernels are parsed as in a
+build: the first architecture of a variant pays for both.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,64 +81,98 @@ def main() -> int:
     return 0 if good else 1
 
 
+#: The steps of a kernel whose share is shown; ``write`` includes checking what is written.
+_STEPS = ("source", "passes", "verify", "plan", "write")
+
+
+@dataclass(frozen=True)
+class _Took:
+    """Milliseconds of one kernel: of each step, of all, of a processor for all; of rendering."""
+
+    steps: dict[str, float]
+    wall: float
+    cpu: float
+    render: float
+
+
 def _library(repeat: int) -> float:
-    """Milliseconds of the slowest kernel of the library; the parts of each, medians of repeats."""
-    parts: dict[str, list[dict[str, float]]] = {}
-    for round_ in range(repeat + 1):
-        for name, times in _plan_library():
-            if round_:  # the first round warms caches up
-                parts.setdefault(name, []).append(times)
-    columns = ("source", "passes", "verify", "plan", "total", "render")
+    """Milliseconds of a processor for the slowest kernel; prints the medians of repeats."""
+    rounds = [dict(_plan_library()) for _ in range(repeat + 1)][1:]  # the first warms caches up
+    kernels = {name: _median([once[name] for once in rounds]) for name in rounds[0]}
+    columns = (*_STEPS, "wall", "cpu", "render")
     print(f"{'milliseconds per kernel':40}" + "".join(f"{column:>9}" for column in columns))
-    totals = []
-    for name, rounds in parts.items():
-        median = {c: statistics.median(times[c] for times in rounds) for c in columns}
-        totals.append(median["total"])
-        print(f"{name:40}" + "".join(f"{median[column]:9.1f}" for column in columns))
-    mean, worst = statistics.mean(totals), max(totals)
-    print(
-        f"{len(totals)} kernels: mean {mean:.1f} ms, slowest {worst:.1f} (limit {KERNEL_LIMIT:g})"
+    for name, took in kernels.items():
+        values = [*(took.steps[step] for step in _STEPS), took.wall, took.cpu, took.render]
+        print(f"{name:40}" + "".join(f"{value:9.1f}" for value in values))
+    everything = sum(took.wall for took in kernels.values())
+    for kind in ("wall", "cpu"):
+        times = {name: getattr(took, kind) for name, took in kernels.items()}
+        slowest = max(times, key=lambda name: times[name])
+        print(
+            f"{len(times)} kernels, {kind}: mean {statistics.mean(times.values()):.1f} ms, "
+            f"slowest {times[slowest]:.1f} ({slowest}; limit {KERNEL_LIMIT:g})"
+        )
+    shares = [sum(took.steps[step] for took in kernels.values()) / everything for step in _STEPS]
+    print(", ".join(f"{step} {share:.0%}" for step, share in zip(_STEPS, shares, strict=True)))
+    return max(took.cpu for took in kernels.values())
+
+
+def _median(rounds: list[_Took]) -> _Took:
+    return _Took(
+        {step: statistics.median(took.steps[step] for took in rounds) for step in _STEPS},
+        *(
+            statistics.median(getattr(took, kind) for took in rounds)
+            for kind in ("wall", "cpu", "render")
+        ),
     )
-    return worst
 
 
-def _plan_library() -> Iterator[tuple[str, dict[str, float]]]:
-    """Plan and render each kernel of the library once; what that took, in milliseconds."""
-    from ttgen.frontend.kernel import find_kernel
-    from ttgen.frontend.source import load_source
+def _plan_library() -> Iterator[tuple[str, _Took]]:
+    """Plan and render each kernel of the library once, as a planner does that is new."""
+    from ttgen import planner
     from ttgen.passes.pipeline import run_pipeline
     from ttgen.render import TemplateSet, render
     from ttgen.spec import load_variants
 
+    planner.forget()
+    jobs = [
+        planner.Request(str(ROOT), variant, arch)
+        for file in sorted((ROOT / "kernels").glob("*.py"))
+        for variant in load_variants(file, ROOT)
+        for arch in variant.arch
+    ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tt.plan.json"
-        for file in sorted((ROOT / "kernels").glob("*.py")):
-            for variant in load_variants(file, ROOT):
-                for arch in variant.arch:
-                    begin = time.perf_counter()
-                    source = load_source(file, ROOT)
-                    kernel = find_kernel(source, variant.function, variant.parameters)
-                    loaded = time.perf_counter()
-                    lowered = run_pipeline(
-                        kernel, name=variant.name, plan_path=path, arch=arch, **variant.options
-                    )
-                    planned = time.perf_counter()
-                    render(lowered.plan, TemplateSet())
-                    rendered = time.perf_counter()
-                    took = {timing.step: timing.milliseconds for timing in lowered.timings}
-                    plan = took["plan"] + took["check and write"]
-                    verify = took["VerifyTTIR"]
-                    yield (
-                        f"{arch}/{variant.name}",
-                        {
-                            "source": (loaded - begin) * 1e3,
-                            "passes": sum(took.values()) - plan - verify,
-                            "verify": verify,
-                            "plan": plan,
-                            "total": (planned - begin) * 1e3,
-                            "render": (rendered - planned) * 1e3,
-                        },
-                    )
+        for job in jobs:
+            begin, begin_cpu = time.perf_counter(), time.process_time()
+            kernel = planner.load_kernel(job)
+            loaded = time.perf_counter()
+            lowered = run_pipeline(
+                kernel,
+                name=job.variant.name,
+                plan_path=path,
+                arch=job.arch,
+                **job.variant.options,
+            )
+            planned, planned_cpu = time.perf_counter(), time.process_time()
+            render(lowered.plan, TemplateSet())
+            rendered = time.perf_counter()
+            took = {timing.step: timing.milliseconds for timing in lowered.timings}
+            named = {name: took.pop(step) for name, step in _NAMED.items()}
+            steps = {"source": (loaded - begin) * 1e3, "passes": sum(took.values()), **named}
+            yield (
+                f"{job.arch}/{job.variant.name}",
+                _Took(
+                    steps,
+                    wall=(planned - begin) * 1e3,
+                    cpu=(planned_cpu - begin_cpu) * 1e3,
+                    render=(rendered - planned) * 1e3,
+                ),
+            )
+
+
+#: Of the steps that the pipeline times, those that are no passes, or stand alone.
+_NAMED = {"verify": "VerifyTTIR", "plan": "plan", "write": "check and write"}
 
 
 def _draw(count: int) -> list[tuple[str, dict[str, int], dict[str, Any]]]:

@@ -48,7 +48,7 @@ def plan(request: dict[str, Any], plan_path: str, dump_ir: str | None = None) ->
     variant = wanted.variant
     loading = Recorder()
     with loading.step("load"):
-        kernel = _kernel(wanted)
+        kernel = load_kernel(wanted)
     lowered = run_pipeline(
         kernel,
         name=variant.name,
@@ -67,16 +67,23 @@ def golden(request: dict[str, Any], plan_path: str, golden_path: str) -> None:
     from ttgen.golden import golden as evaluate
     from ttgen.plan import load
 
-    evaluate(_kernel(msgspec.convert(request, Request)), load(Path(plan_path))).save(
-        Path(golden_path)
-    )
+    kernel = load_kernel(msgspec.convert(request, Request))
+    evaluate(kernel, load(Path(plan_path))).save(Path(golden_path))
 
 
-def _kernel(wanted: Request) -> Kernel:
+def load_kernel(wanted: Request) -> Kernel:
+    """The kernel of a request, parsed once for all architectures, plans and golden values."""
+    parameters = tuple(sorted(wanted.variant.parameters.items()))
+    return _kernel(wanted.source(), Path(wanted.project), wanted.variant.function, parameters)
+
+
+@lru_cache(maxsize=64)
+def _kernel(
+    path: Path, project: Path, function: str | None, parameters: tuple[tuple[str, int], ...]
+) -> Kernel:
     from ttgen.frontend.kernel import find_kernel
 
-    source = _source(wanted.source(), Path(wanted.project))
-    return find_kernel(source, wanted.variant.function, wanted.variant.parameters)
+    return find_kernel(_source(path, project), function, dict(parameters))
 
 
 @lru_cache(maxsize=64)
@@ -85,6 +92,12 @@ def _source(path: Path, project: Path) -> SourceModule:
     from ttgen.frontend.source import load_source
 
     return load_source(path, project)
+
+
+def forget() -> None:
+    """Forget all sources and kernels, as in a new process."""
+    _source.cache_clear()
+    _kernel.cache_clear()
 
 
 if __name__ == "__main__":

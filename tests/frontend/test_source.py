@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,29 @@ def test_what_imports_finds_is_what_a_source_reads(tmp_path: Path) -> None:
     load_source(path, tmp_path)
     found = {file.relative_to(tmp_path).as_posix() for file in project_imports(path, tmp_path)}
     assert found == {"shapes/__init__.py", "shapes/sizes.py", "kernels/lib.py", "kernels/inner.py"}
+
+
+class Watched(types.ModuleType):
+    """A module that counts who asks for its file."""
+
+    asked = 0
+
+    @property
+    def __file__(self) -> str:  # type: ignore[override]
+        type(self).asked += 1
+        return "watched.py"
+
+
+@pytest.mark.parametrize("decorator", ["@T.prim_func", "@T.prim_func(s_tir=True)"])
+def test_parsing_does_not_go_through_all_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decorator: str
+) -> None:
+    """As inspect does for each frame of TVMScript's parser whose file it does not know."""
+    body = "\n".join(f"    {line}" for line in COPY.splitlines())
+    text = f"{HEADER}def k(M: int = 64):\n{body}\n    return k\n"
+    source = load_source(write(tmp_path, k=text.replace("@T.prim_func", decorator)), tmp_path)
+    find_kernel(source)  # by now it knows the test's own frames
+    monkeypatch.setitem(sys.modules, "watched", Watched("watched"))
+    before = Watched.asked
+    find_kernel(source)
+    assert Watched.asked == before

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -14,10 +16,15 @@ from tvm import tirx
 from tvm.ir import IRModule
 
 from ttgen.errors import LoweringError
+from ttgen.ops import PROGRAM_NAMES, ProgramName
 from ttgen.passes import attrs
 from ttgen.passes.base import TTPass
 from ttgen.passes.pipeline import build_tt_pipeline, run_pipeline
 from ttgen.passes.verify_tt_ir import VerifyTTIR
+from ttgen.plan import load, validate
+from ttgen.plan.from_ir import plan_from_programs
+from ttgen.plan.model import Plan, Tolerance
+from ttgen.plan.violation import Violation
 
 GEMM = lower(gemm(64, 96, 352), grid=(2, 2)).module.script()
 ADD = lower(elementwise("add", (96, 64)), grid=(1, 1), block_tiles=4).module.script()
@@ -310,3 +317,38 @@ def test_an_argument_that_nothing_gives_a_value() -> None:
     )
     with pytest.raises(LoweringError, match="the compute takes 'x', which has no value"):
         VerifyTTIR()(tvm.script.from_source(text))
+
+
+def test_what_was_verified_is_not_checked_again_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same programs, whichever way their plan was made."""
+    checked: list[str] = []
+
+    def rule(plan: Plan) -> Iterator[Violation]:
+        checked.append(plan.kernel)
+        yield from ()
+
+    monkeypatch.setattr(validate, "_RULES", (rule,))
+    monkeypatch.setattr(validate, "_SOUND", {})
+    path = tmp_path / "tt.plan.json"
+    run_pipeline(kernel(gemm(64, 96, 352)), arch="blackhole", name="called", plan_path=path)
+    assert load(path).kernel == "called"
+    assert checked == ["k"]
+
+
+def test_a_plan_says_what_its_own_programs_do() -> None:
+    """Not those that were verified before: programs that replaced them are read anew."""
+    made = kernel(gemm(64, 96, 352))
+    module = lower(gemm(64, 96, 352)).module
+    programs = {name: module[f"k_{name}"] for name in PROGRAM_NAMES}
+
+    def ops_of(chosen: dict[ProgramName, Any]) -> int:
+        plan = plan_from_programs(chosen, made, "k", tolerance=Tolerance(pcc=1, relative_error=0))
+        return len(plan.programs.writer.body)
+
+    before = ops_of(programs)
+    writer = programs["writer"]
+    twice = tirx.SeqStmt([writer.body, writer.body])
+    assert ops_of(programs | {"writer": writer.with_body(twice)}) == 2 * before
+    assert ops_of(programs) == before

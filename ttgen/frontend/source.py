@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import linecache
 import re
 import sys
@@ -65,11 +66,21 @@ def relative_name(path: Path, project: Path) -> str:
 
 def _compiled(data: bytes, name: str) -> types.CodeType:
     """Python source as code that calls its file ``name``."""
+    # Annotations stay text, as in this module: TVM then says where each parameter stands.
     code = compile(data, name, "exec")
     # TVMScript asks inspect for the source of a function, and inspect asks this cache.
     text = importlib.util.decode_source(data)
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    # TVMScript's parser looks at the whole stack for each function, and inspect goes through all
+    # modules for each frame whose file it does not know, for half a millisecond each.
+    for file in (name, *_OF_NO_MODULE):
+        inspect.modulesbyfile.setdefault(file, "")
     return code
+
+
+#: What frames below and in TVMScript's parser are called that belong to no module: ``python -m``,
+#: and the expressions that it evaluates.
+_OF_NO_MODULE = ("<frozen runpy>", "<ast>")
 
 
 @dataclass(frozen=True)

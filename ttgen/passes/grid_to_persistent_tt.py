@@ -71,12 +71,12 @@ class GridToPersistentTT(TTPass):
         nests = parse(func)
         shares = shares_of(nests, attrs.require(func, attrs.CONSTANTS, self.name))
         blocks = self._blocks(func, nests, shares)
-        buffers = circular_buffers(func, list(zip(nests, blocks, strict=True)))
+        scratch = scratch_buffers(attrs.require(func, attrs.LAYOUT_DESC, self.name))
+        buffers = circular_buffers(func, list(zip(nests, blocks, strict=True)), scratch)
         partition = attrs.require(func, attrs.PARTITION, self.name)
         own = partition_constants(partition)
         shard = tirx.Var("sy", "int32"), tirx.Var("sx", "int32")
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
-        scratch = scratch_buffers(func)
         start, count = tirx.Var("start", "int32"), tirx.Var("count", "int32")
         constants = list({c.buffer: c for nest in nests for c in nest.constants}.values())
         stages = [stage for nest in nests for stage in nest.stages]
@@ -141,7 +141,7 @@ def _program(
     ``own`` are constants that the lowered function does not have.
     """
     stmt = sequence(body)
-    used = variables(stmt)
+    used = set(variables(stmt))
     constants = attrs.require(func, attrs.CONSTANTS, GridToPersistentTT.name)
     constants |= {var.name: value for var, value in own.items()}
     params = [param for param in func.params if param in used]

@@ -55,7 +55,8 @@ def _content(plan: Plan) -> bytes:
     """Everything that :data:`_RULES` look at: not what a plan is called or where it comes from."""
     apart = {"kernel", "source", "templates", "tolerance"}
     said = [getattr(plan, field) for field in plan.__struct_fields__ if field not in apart]
-    return msgspec.json.encode([ARCHITECTURES.get(plan.arch), *said])
+    # Arguments of operations come in the order of their parameters, or sorted, from a file.
+    return msgspec.json.encode([ARCHITECTURES.get(plan.arch), *said], order="deterministic")
 
 
 def _paths(plan: Plan) -> Iterator[Violation]:

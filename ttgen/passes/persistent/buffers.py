@@ -18,10 +18,13 @@ from ttgen.passes.persistent.stages import Nest, Stage
 _ASKED_BY = "GridToPersistentTT"
 
 
-def circular_buffers(func: PrimFunc, parts: Sequence[tuple[Nest, Blocks]]) -> list[dict[str, Any]]:
+def circular_buffers(
+    func: PrimFunc, parts: Sequence[tuple[Nest, Blocks]], scratch: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """One per operand, temporary, constant and output, in the order in which they are used.
 
-    LoweringError naming them where they do not fit into L1.
+    ``scratch``: what :func:`scratch_buffers` gives. LoweringError naming them where they do not
+    fit into L1.
     """
     layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
     found: dict[str, dict[str, Any]] = {}
@@ -34,7 +37,7 @@ def circular_buffers(func: PrimFunc, parts: Sequence[tuple[Nest, Blocks]]) -> li
             output.buffer, "output", layouts[output.name], pages, output.name
         )
     read = {buffer["tensor"] for buffer in found.values()}
-    for tensor, name in scratch_buffers(func).items():
+    for tensor, name in scratch.items():
         if tensor in read:
             found[name] = _buffer(name, "intermediate", layouts[tensor], 1)
     config = attrs.require(func, attrs.COMPUTE_CONFIG, _ASKED_BY)
@@ -44,7 +47,7 @@ def circular_buffers(func: PrimFunc, parts: Sequence[tuple[Nest, Blocks]]) -> li
         {**buffer, "unpack_to_dst": is_wide and _is_only_copied(buffer, stages)}
         for buffer in (found | outputs).values()
     ]
-    _check_l1(func, buffers)
+    _check_l1(func, layouts, buffers)
     return buffers
 
 
@@ -70,9 +73,8 @@ def _operands(layouts: dict[str, Any], nest: Nest, blocks: Blocks) -> dict[str, 
     return found
 
 
-def scratch_buffers(func: PrimFunc) -> dict[str, str]:
+def scratch_buffers(layouts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """For each tensor whose pages are rows: the buffer that rows pass on their way to a tile."""
-    layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
     found: dict[str, str] = {}
     for tensor, layout in layouts.items():
         if layout["page"] == "row":
@@ -107,10 +109,11 @@ def _buffer(
     }
 
 
-def _check_l1(func: PrimFunc, buffers: list[dict[str, Any]]) -> None:
+def _check_l1(
+    func: PrimFunc, layouts: Mapping[str, Mapping[str, Any]], buffers: list[dict[str, Any]]
+) -> None:
     arch = architecture(attrs.require(func, attrs.ARCH, _ASKED_BY))
     sizes = {buffer["name"]: buffer["page_bytes"] * buffer["pages"] for buffer in buffers}
-    layouts = attrs.require(func, attrs.LAYOUT_DESC, _ASKED_BY)
     held = {name: desc["l1_bytes"] for name, desc in layouts.items() if desc["l1_bytes"]}
     used = sum(sizes.values()) + sum(held.values())
     if used > arch.l1_bytes:
