@@ -217,6 +217,11 @@ def te(shapes: dict[str, tuple[int, ...]], body: str) -> str:
     return f"def k():\n{tensors}{indented}\n    return [{', '.join(shapes)}, C]\n"
 
 
+def relu(value: str) -> str:
+    """What is not negative of ``value``."""
+    return f'te.max({value}, te.const(0, "bfloat16"))'
+
+
 def sum_over(extent: int, shape: tuple[int, ...], axes: str, value: str, op: str = "sum") -> str:
     """The lines that reduce ``value`` over ``n``."""
     return f"""

@@ -56,6 +56,7 @@ def k():
         (A[i, j] * row[j] + A[i, j]) * A[i, j] - A[i, j]
         - (A[i, j] - column[i, 0]) * (B[j, i] + row[j])
         - (te.const(2.0, "bfloat16") - (A[i, j] - total[i, 0])) - layers[i, j]
+        - te.max(A[i, j], te.const(0.0, "bfloat16"))
     )
     return [A, B, D, row, column, te.compute((40, 70), tree, name="C")]
 """

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
+from ttgen.vector import UNARY
+
 ProgramName: TypeAlias = Literal["reader", "compute", "writer"]
 #: A core's programs, in the order in which data passes through them.
 PROGRAM_NAMES: tuple[ProgramName, ...] = ("reader", "compute", "writer")
@@ -24,13 +26,15 @@ class Kind(Enum):
     BROADCAST = "broadcast"
     POOL = "pool"
     REDUCE_DIM = "reduce dimension"
+    UNARY = "operation of the vector unit"
 
 
-#: The words that an argument may be, in the SDK's spelling.
+#: The words that an argument may be, in the SDK's spelling, and the rows of :data:`UNARY`.
 WORDS: dict[Kind, tuple[str, ...]] = {
     Kind.BROADCAST: ("ROW", "COL", "SCALAR"),
     Kind.POOL: ("SUM", "MAX"),
     Kind.REDUCE_DIM: ("REDUCE_ROW", "REDUCE_COL", "REDUCE_SCALAR"),
+    Kind.UNARY: tuple(UNARY),
 }
 
 
@@ -123,6 +127,7 @@ _TABLE = (
     _op("transpose_init", COMPUTE, in0=_CB),
     _op("reduce_init", COMPUTE, in0=_CB, in1=_CB, out=_CB, pool=_POOL, dim=_DIM),
     _op("reduce_uninit", COMPUTE, in0=_CB),
+    _op("unary_init", COMPUTE, function=Kind.UNARY),
     # Math: `tile*` counts pages from the buffer's read pointer. `*_dst` takes one operand from the
     # DST register that it writes; `rsub_dst` subtracts that register from the other operand.
     # `accumulate` adds both operands to it.
@@ -160,6 +165,8 @@ _TABLE = (
         pool=_POOL,
         dim=_DIM,
     ),
+    # The vector unit works on a DST register alone.
+    _op("unary_tile", COMPUTE, function=Kind.UNARY, dst=_EXPR),
     _op("pack_tile", COMPUTE, dst=_EXPR, out=_CB, slot=_EXPR),
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS, Kind
 from ttgen.plan.model import BinaryOp, Expr, For, Let, Op, Plan, Program, Statement
 from ttgen.plan.shards import sharding
+from ttgen.vector import UNARY
 
 #: The files of a kernel, and the template that each comes from.
 OUTPUTS = ("reader.cpp", "compute.cpp", "writer.cpp", "host.py", "host.cpp")
@@ -141,15 +142,18 @@ def template_files(templates: TemplateSet, operations: Mapping[str, Iterable[str
 
 def operations(plan: Plan) -> dict[str, set[str]]:
     """The operations that each program of the plan uses."""
-    return {name: set(_operations(program.body)) for name, program in plan.programs.items()}
+    return {
+        name: {statement.op for statement in _operations(program.body)}
+        for name, program in plan.programs.items()
+    }
 
 
-def _operations(body: Iterable[Statement]) -> Iterator[str]:
+def _operations(body: Iterable[Statement]) -> Iterator[Op]:
     for statement in body:
         if isinstance(statement, For):
             yield from _operations(statement.body)
         elif isinstance(statement, Op):
-            yield statement.op
+            yield statement
 
 
 def render(plan: Plan, templates: TemplateSet) -> dict[str, str]:
@@ -211,10 +215,11 @@ class _Rendering:
         return str(macro(**self._arguments(statement))).strip()
 
     def _arguments(self, statement: Op) -> dict[str, Any]:
-        resolve = {
+        resolve: dict[Kind, Callable[[Any], Any]] = {
             Kind.CB: lambda value: self.plan.circular_buffer(str(value)),
             Kind.TENSOR: lambda value: self.plan.tensor(str(value)),
             Kind.EXPR: cpp_expression,
+            Kind.UNARY: lambda value: UNARY[str(value)],
         }
         kinds = dict(TILE_OPS[statement.op].params)
         return {
@@ -224,8 +229,10 @@ class _Rendering:
     def _headers(self, program: Program) -> list[str]:
         """The headers that the program's operations ask for; sorted."""
         found: set[str] = set()
-        for name in set(_operations(program.body)):
-            found.update(getattr(self._module(name), "headers", ()))
+        for statement in _operations(program.body):
+            found.update(getattr(self._module(statement.op), "headers", ()))
+            if "function" in statement.args:
+                found.add(UNARY[str(statement.args["function"])].header)
         return sorted(found)
 
     def _module(self, operation: str) -> Any:

@@ -45,6 +45,11 @@ LAYOUTS: list[dict[str, Any]] = [
 TILE_EXTENTS = st.sampled_from([1, 3, 32, 33, 64, 70, 96, 100]) | st.integers(1, 200)
 BATCH_EXTENTS = st.integers(1, 3)
 SYMBOLS = ("+", "-", "*")
+#: Operations of the vector unit: how TE writes them, what they mean, and how large they can be for
+#: a value of that magnitude.
+UNARY: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "relu": ('te.max({}, te.const(0, "{}"))', lambda x: np.maximum(x, 0), lambda x: x),
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,18 @@ class Binary:
 
     def __str__(self) -> str:
         return f"({self.a} {self.symbol} {self.b})"
+
+
+@dataclass(frozen=True)
+class Unary:
+    """A row of :data:`UNARY`."""
+
+    function: str
+    a: Any
+    dtype: str
+
+    def __str__(self) -> str:
+        return UNARY[self.function][0].format(self.a, self.dtype)
 
 
 @dataclass
@@ -168,6 +185,9 @@ def _value(expr: Any, known: dict[str, Any], axes: tuple[str, ...], magnitude: b
             value = known[name].reshape(shape).transpose(order)
             extents = dict(zip(moving, shape, strict=True))
             return value.reshape([extents.get(axis, 1) for axis in axes])
+        case Unary(function=function, a=a):
+            _, meaning, largest = UNARY[function]
+            return (largest if magnitude else meaning)(_value(a, known, axes, magnitude))
         case Binary(symbol=symbol, a=a, b=b):
             left, right = (_value(operand, known, axes, magnitude) for operand in (a, b))
             minus = np.add if magnitude else np.subtract
@@ -214,8 +234,15 @@ def _tree(draw: Any, leaves: list[Any], dtype: str) -> Any:
     while len(nodes) > 1:
         at = draw(st.integers(0, len(nodes) - 2))
         symbol = draw(st.sampled_from(SYMBOLS))
-        nodes[at : at + 2] = [Binary(symbol, nodes[at], nodes[at + 1])]
-    return nodes[0]
+        nodes[at : at + 2] = [Binary(symbol, _of(draw, nodes[at], dtype), nodes[at + 1])]
+    return _of(draw, nodes[0], dtype)
+
+
+def _of(draw: Any, node: Any, dtype: str) -> Any:
+    """``node``, now and then under an operation of the vector unit."""
+    if draw(st.integers(0, 5)):
+        return node
+    return Unary(draw(st.sampled_from(sorted(UNARY))), node, dtype)
 
 
 def _loops(draw: Any) -> tuple[Program, tuple[str, ...]]:

@@ -25,6 +25,7 @@ KERNELS = (
     "fused",
     "gemm-64x96x160",
     "linear-50x70x90",
+    "linear-relu",
     "mul",
     "reduce-batch_sum",
     "reduce-ragged_max",

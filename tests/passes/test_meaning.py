@@ -25,6 +25,7 @@ from sources import (
     lower,
     plan_of,
     prim_func,
+    relu,
     run,
     square,
     sum_over,
@@ -274,6 +275,29 @@ C = te.compute((2, 3, 70, 40), lambda c, b, j, i: A[b, c, i, j], name="C")
     "ragged maximum": (
         te({"A": (40, 70)}, sum_over(70, (40,), "i", 'A[i, n] - te.const(9, "bfloat16")', "max")),
         lambda A: A.max(axis=1) - 9,
+    ),
+    "ragged maximum of what is not negative": (
+        te({"A": (40, 70)}, sum_over(70, (40,), "i", relu("A[i, n]"), "max")),
+        lambda A: np.maximum(A, 0).max(axis=1),
+    ),
+    "ragged sum of what is not negative": (
+        te(
+            {"A": (40, 70)},
+            sum_over(70, (40,), "i", relu('A[i, n] + te.const(1, "bfloat16")')),
+        ),
+        lambda A: np.maximum(A + 1, 0).sum(axis=1),
+    ),
+    "what is not negative of a sum and of a column": (
+        te(
+            {"A": (40, 70), "B": (40, 1)},
+            f"""
+n = te.reduce_axis((0, 70), name="n")
+S = te.compute((40, 1), lambda i, o: te.sum(A[i, n], axis=n), name="S")
+W = te.compute((40, 1), lambda i, o: {relu("B[i, 0]")}, name="W")
+C = te.compute((40, 70), lambda i, j: {relu("S[i, 0]")} * A[i, j] - W[i, 0], name="C")
+""",
+        ),
+        lambda A, B: np.maximum(A.sum(axis=1, keepdims=True), 0) * A - np.maximum(B, 0),
     ),
     "ragged maximum in one tile": (
         te(

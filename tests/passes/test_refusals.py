@@ -74,7 +74,6 @@ OPERATIONS = {
     "comparison": Case(
         store('T.Cast("bfloat16", A[i, j] > B[i, j])'), "cast from bool to bfloat16"
     ),
-    "relu": Case(store("T.max(A[i, j] + B[i, j], T.bfloat16(0))"), "vector unit .SFPU."),
     "choice inside of tiles": Case(
         store("T.if_then_else(j < 40, A[i, j], B[i, j])"), "ends at element 40 of 64"
     ),
@@ -142,8 +141,8 @@ SUMS = {
     "maximum of two values": Case(
         store("T.max(A[i, j], B[i, j])"), "does not lower yet.*maximum over a dimension does"
     ),
-    "maximum of a product and zero": Case(
-        store("T.max(A[i, j] * B[i, j], T.bfloat16(0))"), "does not lower yet"
+    "maximum of a value and a number": Case(
+        store("T.max(A[i, j] * B[i, j], T.bfloat16(1))"), "that of a value and 0"
     ),
     "maximum over the batch only": Case(
         batched("te.max(A[b, i, j], axis=b)", "(64, 64)", "i, j"),

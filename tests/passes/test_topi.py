@@ -252,6 +252,7 @@ LOWERS = {
     "flip": Function("topi.flip(A, 0)", (BATCH,), lambda A: A[::-1]),
     "repeat": Function("topi.repeat(A, 2, 0)", (BATCH,), lambda A: A.repeat(2, axis=0)),
     "tile": Function("topi.tile(A, (2, 1))", ((64, 64),), lambda A: np.tile(A, (2, 1))),
+    "relu": Function("topi.nn.relu(A)", (MATRIX,), lambda A: np.maximum(A, 0)),
     "pad": Function(
         "topi.nn.pad(A, (0, 32), (32, 0))", ((64, K),), lambda A: np.pad(A, ((0, 32), (32, 0)))
     ),
@@ -270,7 +271,6 @@ def test_topi_lowers_as_it_is(function: Function) -> None:
 
 #: What does not lower yet, and what its refusal speaks of.
 REFUSED = {
-    "relu": Function("topi.nn.relu(A)", (MATRIX,), lambda A: "vector unit .SFPU."),
     "maximum": Function("topi.maximum(A, B)", (MATRIX, MATRIX), lambda A: "vector unit .SFPU."),
     "where": Function(
         'topi.where(topi.greater(A, te.const(0, "bfloat16")), A, B)',

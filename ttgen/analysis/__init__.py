@@ -9,7 +9,9 @@ from ttgen.analysis.expr import (
     Load,
     Mask,
     Reduce,
+    Unary,
     loads,
+    operands,
     reductions,
 )
 from ttgen.analysis.index import Axis, Dim, Index
@@ -28,8 +30,10 @@ __all__ = [
     "Mask",
     "Part",
     "Reduce",
+    "Unary",
     "analyse",
     "calls",
     "loads",
+    "operands",
     "reductions",
 ]

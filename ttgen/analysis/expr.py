@@ -12,6 +12,7 @@ from tvm.ir import prim
 from ttgen.analysis.conditions import is_on_values, truth
 from ttgen.analysis.index import Affine, Axis, Dim, Index, Scope, affine
 from ttgen.errors import Location, LoweringError
+from ttgen.vector import UNARY
 
 _NOWHERE = Location("")
 
@@ -91,6 +92,18 @@ class Binary:
 
 
 @dataclass(frozen=True)
+class Unary:
+    """``op`` is one of the rows of :data:`UNARY`; ``at`` is where it stands in the source."""
+
+    op: str
+    a: Expr
+    at: Location = field(default=_NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.op}({self.a})"
+
+
+@dataclass(frozen=True)
 class Reduce:
     """``op`` (add or max) of ``value`` over ``dims``, starting from nothing."""
 
@@ -118,7 +131,7 @@ class Mask:
         return f"{self.inside:g} up to {self.dim.name}, then {self.outside:g}"
 
 
-Expr: TypeAlias = "Load | Const | Mask | Binary | Reduce"
+Expr: TypeAlias = "Load | Const | Mask | Binary | Unary | Reduce"
 
 #: TVM's expression nodes that have a meaning here. A new operation is a row, and its lowering.
 _BINARY = {prim.Add: "add", prim.Sub: "sub", prim.Mul: "mul", prim.Max: "max"}
@@ -129,34 +142,37 @@ _FOLD: dict[str, Callable[[float, float], float]] = {
     "mul": lambda a, b: a * b,
     "max": max,
 }
+_ZERO = Const(0.0)
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def operands(expr: Expr) -> tuple[Expr, ...]:
+    """What ``expr`` is made of, left to right."""
+    match expr:
+        case Binary(a=a, b=b):
+            return a, b
+        case Unary(a=a):
+            return (a,)
+        case Reduce(value=value):
+            return (value,)
+        case Load() | Const() | Mask():
+            return ()
 
 
 def loads(expr: Expr) -> Iterator[Access]:
     """Every access that ``expr`` reads, left to right, repeated ones included."""
-    match expr:
-        case Load(access=access):
-            yield access
-        case Binary(a=a, b=b):
-            yield from loads(a)
-            yield from loads(b)
-        case Reduce(value=value):
-            yield from loads(value)
-        case Const() | Mask():
-            pass
+    if isinstance(expr, Load):
+        yield expr.access
+    for operand in operands(expr):
+        yield from loads(operand)
 
 
 def reductions(expr: Expr) -> Iterator[Reduce]:
     """Every reduction in ``expr``, outer ones first."""
-    match expr:
-        case Binary(a=a, b=b):
-            yield from reductions(a)
-            yield from reductions(b)
-        case Reduce(value=value):
-            yield expr
-            yield from reductions(value)
-        case Load() | Const() | Mask():
-            pass
+    if isinstance(expr, Reduce):
+        yield expr
+    for operand in operands(expr):
+        yield from reductions(operand)
 
 
 def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:
@@ -166,6 +182,8 @@ def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:
             return value_of(access)
         case Binary(op=op, a=a, b=b, at=at):
             return binary(op, replaced(a, value_of), replaced(b, value_of), at)
+        case Unary(op=op, a=a, at=at):
+            return unary(op, replaced(a, value_of), at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             return Reduce(op, dims, replaced(value, value_of), at)
         case Const() | Mask():
@@ -182,10 +200,17 @@ def moved(expr: Expr, values: Mapping[Axis, Affine]) -> Expr:
 
 
 def binary(op: str, a: Expr, b: Expr, at: Location) -> Expr:
-    """The operation, computed here if both operands are numbers."""
+    """The operation, computed here if both operands are numbers; the larger of a and 0 is relu."""
     if isinstance(a, Const) and isinstance(b, Const):
         return Const(_FOLD[op](a.value, b.value))
+    if op == "max" and _ZERO in (a, b):
+        return Unary("relu", a if b == _ZERO else b, at)
     return Binary(op, a, b, at)
+
+
+def unary(op: str, a: Expr, at: Location) -> Expr:
+    """The operation, computed here if its operand is a number."""
+    return Const(UNARY[op].of(a.value)) if isinstance(a, Const) else Unary(op, a, at)
 
 
 def access(buffer: tvm.ir.Var, indices: list[prim.Expr], scope: Scope, at: Location) -> Access:

@@ -19,7 +19,9 @@ from ttgen.analysis import (
     Mask,
     Part,
     Reduce,
+    Unary,
     loads,
+    operands,
 )
 from ttgen.errors import LoweringError
 
@@ -129,8 +131,8 @@ def free_dims(expr: Expr) -> set[Dim]:
     match expr:
         case Load(access=access):
             return set(access.dims)
-        case Binary(a=a, b=b):
-            return free_dims(a) | free_dims(b)
+        case Binary() | Unary():
+            return {dim for operand in operands(expr) for dim in free_dims(operand)}
         case Reduce(dims=dims, value=value):
             return free_dims(value) - set(dims)
         case Mask(dim=dim):
@@ -147,8 +149,8 @@ def steps(expr: Expr, around: Mapping[Dim, int] | None = None) -> int:
     """
     around = around or {}
     match expr:
-        case Binary(a=a, b=b):
-            return max(steps(a, around), steps(b, around))
+        case Binary() | Unary():
+            return max(steps(operand, around) for operand in operands(expr))
         case Reduce(dims=dims, value=value):
             in_tiles, free = tile_dims(value), free_dims(expr)
             own = {dim: tiles_along(dim.extent) if dim in in_tiles else dim.extent for dim in dims}

@@ -67,6 +67,7 @@ TILE_MATH: dict[str, TileMath] = {
         TileMath("accumulate", 2, "accumulate_tiles", "accumulate_init"),
         TileMath("copy", 1, "copy_tile", "copy_init", sources=("in0",)),
         TileMath("transpose", 1, "transpose_tile", "transpose_init", sources=("in0",)),
+        TileMath("unary", 0, "unary_tile", "unary_init", words=1, sources=()),
         TileMath("reduce", 2, "reduce_tile", "reduce_init", words=2, uninit="reduce_uninit"),
     )
 }

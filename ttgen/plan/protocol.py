@@ -247,7 +247,7 @@ class _State:
 
 def _reads_dst(op: Op) -> bool:
     """Whether an operation takes an operand from the DST register that it writes."""
-    return op.op.endswith("_dst_tiles")
+    return op.op.endswith("_dst_tiles") or op.op == "unary_tile"
 
 
 def _uses(op: Op, values: dict[str, int]) -> Iterator[tuple[str, int, bool]]:

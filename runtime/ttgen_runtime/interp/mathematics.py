@@ -11,6 +11,7 @@ import numpy as np
 from ttgen_runtime.interp import dst as sides
 from ttgen_runtime.interp.errors import check
 from ttgen_runtime.interp.formats import STORAGE, Array
+from ttgen_runtime.interp.vector import MEANING
 
 if TYPE_CHECKING:
     from ttgen_runtime.interp.core import Core
@@ -265,6 +266,19 @@ def _from_dst(core: Core, source: str, values: Array) -> Array:
     return _in_style(core, source, core.numerics.in_style(values, core.setup.formats[source]))
 
 
+# The vector unit --------------------------------------------------------------------------------
+
+
+def unary_init(core: Core, function: str) -> None:
+    core.setup.prepare("unary", function)
+
+
+def unary_tile(core: Core, function: str, dst: int) -> None:
+    """Reads and writes DST alone."""
+    core.setup.require("unary", function)
+    _set(core, dst, MEANING[function](core.dst.written(dst)))
+
+
 # Arithmetic of two operands: the first is in source register A, the second in B ----------------
 
 _Binary = Callable[["Core", Array, Array], Array]
@@ -362,6 +376,8 @@ OPERATIONS: dict[str, Callable[..., None]] = {
         reduce_init,
         reduce_tile,
         reduce_uninit,
+        unary_init,
+        unary_tile,
     )
 }
 for _name in _BINARY:

@@ -217,7 +217,8 @@ class ComputeEmitter(ProgramEmitter):
         What comes from DST has no format of its own: it loses the bits that the format which its
         source is set to has not, so that is set to the widest there is.
         """
-        if len({self.formats[operand.buffer] for operand in self._operands}) == 1:
+        formats = {self.formats[operand.buffer] for operand in self._operands}
+        if len(formats) == 1 or not step.sources:
             return []
         available = {**step.arguments(), "dst": self._widest}
         sources = [available[name] for name in step.sources]

@@ -19,6 +19,10 @@ from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE, ConstantP
 OperandKind: TypeAlias = Literal["tensor", "temporary", "constant"]
 
 
+#: What the words of an operation are called; of the others the dimension of a broadcast is one.
+_WORDS = {"matmul": ("transpose",), "reduce": ("pool", "dim"), "unary": ("function",)}
+
+
 @dataclass(frozen=True)
 class Operand:
     """A tile that a step reads or a stage makes: page ``page`` of ``tensor``, through ``buffer``.
@@ -70,9 +74,7 @@ class Step:
     def arguments(self) -> dict[str, Any]:
         """Buffers and words by the names of the device operation's parameters."""
         named: dict[str, Any] = {f"in{i}": o.buffer for i, o in enumerate(self.operands)}
-        names = {1: ("dim",), 2: ("pool", "dim")}.get(self.math.words, ())
-        if self.math.name == "matmul":
-            names = ("transpose",)
+        names = _WORDS.get(self.math.name, ("dim",) if self.math.words else ())
         return {**named, **dict(zip(names, self.words, strict=True))}
 
 

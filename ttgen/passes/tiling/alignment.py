@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ttgen.analysis import Access, Binary, Expr, Index, Load, Part, Reduce, loads
+from ttgen.analysis import Access, Binary, Expr, Index, Load, Part, Reduce, Unary, operands
 from ttgen.errors import Location, LoweringError
 from ttgen.passes.device_shape import TILE, Form, device_view
 
@@ -67,11 +67,7 @@ def _reads(expr: Expr, at: Location) -> Iterator[tuple[Access, Location]]:
     match expr:
         case Load(access=access):
             yield access, at
-        case Binary(a=a, b=b):
+        case Binary() | Unary() | Reduce():
             here = expr.at if expr.at.path else at
-            yield from _reads(a, here)
-            yield from _reads(b, here)
-        case Reduce(value=value):
-            yield from _reads(value, expr.at if expr.at.path else at)
-        case _:
-            yield from ((access, at) for access in loads(expr))
+            for operand in operands(expr):
+                yield from _reads(operand, here)

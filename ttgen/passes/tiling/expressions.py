@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import tvm
 from tvm import tirx
 
-from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Mask, Reduce
+from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Mask, Reduce, Unary
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import ONE, as_tiles, device_view, free_dims
@@ -73,11 +73,14 @@ class Expressions:
                 raise LoweringError(
                     f"'{expr}' does not lower yet",
                     at=expr.at if expr.at.path else at,
-                    hint="the maximum over a dimension does, that of two values needs the vector "
-                    "unit (SFPU)",
+                    hint="the maximum over a dimension does, and that of a value and 0; that of "
+                    "two values needs the vector unit (SFPU)",
                 )
             case Binary():
                 return self._binary(expr, frame, at)
+            case Unary(op=op, a=a):
+                here = expr.at if expr.at.path else at
+                return [*self._into_dst(a, frame, here), intrin.call("unary", [0, op], span(here))]
             case Reduce():
                 return self._reductions.into_dst(expr, frame)
             case Load() | Const() | Mask():

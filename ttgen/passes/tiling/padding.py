@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce
+from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce, Unary
+from ttgen.vector import UNARY
 
 
 def masked(expr: Reduce, ragged: Sequence[Dim], lowest: float) -> Expr:
@@ -37,6 +38,8 @@ def zero_beyond(expr: Expr, dim: Dim) -> bool:
             return zero_beyond(a, dim) or zero_beyond(b, dim)
         case Binary(op="add" | "sub" | "max", a=a, b=b):
             return zero_beyond(a, dim) and zero_beyond(b, dim)
+        case Unary(op=op, a=a):
+            return UNARY[op].keeps_zero and zero_beyond(a, dim)
         case Reduce(value=value):
             return zero_beyond(value, dim)
         case _:

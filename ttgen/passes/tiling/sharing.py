@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttgen.analysis import Binary, Expr, Reduce
+from ttgen.analysis import Binary, Expr, Reduce, Unary, operands
 
 
 def used_again(expr: Expr) -> frozenset[Expr]:
@@ -14,13 +14,13 @@ def used_again(expr: Expr) -> frozenset[Expr]:
     again: set[Expr] = set()
 
     def visit(part: Expr) -> None:
-        if not isinstance(part, Binary | Reduce):
+        if not isinstance(part, Binary | Unary | Reduce):
             return
         if part in once:
             again.add(part)
             return
         once.add(part)
-        for operand in (part.a, part.b) if isinstance(part, Binary) else (part.value,):
+        for operand in operands(part):
             visit(operand)
 
     visit(expr)
