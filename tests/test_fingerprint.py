@@ -17,6 +17,7 @@ NEUTRAL = {
     "ttgen/__init__.py",
     "ttgen/errors.py",
     "ttgen/files.py",
+    "ttgen/frontend/__init__.py",
     "ttgen/service.py",
     "ttgen/textpos.py",
 }

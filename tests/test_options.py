@@ -140,6 +140,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "k.py").write_text(SOURCE)
     (tmp_path / "mine" / "ops").mkdir(parents=True)
     (tmp_path / "mine" / "ops" / "read_barrier.j2").write_text(
+        '{% set sdk = "0.81.1" %}\n'
         "{% macro read_barrier() %}\nnoc_async_read_barrier();  // mine\n{% endmacro %}\n"
     )
     return tmp_path

@@ -17,7 +17,9 @@ from ttgen.build.job import Job
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.errors import TTError
+from ttgen.render import LINES
 from ttgen.spec import Variant, load_base, load_variants, parse_value
+from ttgen.template_tools import Layer, Tools
 
 #: Exit status: results differ or a kernel could not be run; the request itself is wrong.
 _WRONG_VALUES, _WRONG_REQUEST = 1, 2
@@ -52,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, (command, text) in _COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
         _add_kernel_arguments(sub)
+        if name != "plan":
+            sub.add_argument(
+                "--lines", choices=LINES, default=LINES[0], help="what compilers and debuggers name"
+            )
         if name == "plan":
             sub.add_argument("--timing", action="store_true", help="how long each step took, in ms")
         if name == "run":
@@ -60,9 +66,32 @@ def _parser() -> argparse.ArgumentParser:
             )
             sub.add_argument("--cycles", action="store_true", help="model cycles (slower)")
         sub.set_defaults(command=command)
+    _add_templates(commands)
     doctor = commands.add_parser("doctor", help="what is there, what is missing, how to get it")
     doctor.set_defaults(command=_doctor)
     return parser
+
+
+def _add_templates(commands: Any) -> None:
+    """``ttgen templates`` and its own commands."""
+    text = "what templates there are, copies to start from, and what is different in them"
+    parser = commands.add_parser("templates", help=text, description=text)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    for name, (command, about) in _TEMPLATE_COMMANDS.items():
+        sub = verbs.add_parser(name, help=about, description=about)
+        if name in ("show", "eject"):
+            sub.add_argument("name", metavar="NAME", help="for example ops/pack_tile.j2")
+        if name == "diff":
+            sub.add_argument("name", metavar="NAME", nargs="?", help="this one alone")
+        if name == "show":
+            sub.add_argument("--builtin", action="store_true", help="the built-in one")
+        if name == "eject":
+            sub.add_argument("--to", type=Path, metavar="DIR", help="default: the first folder")
+            sub.add_argument("--force", action="store_true", help="replace what is there")
+        sub.add_argument("--templates", action="append", default=[], type=Path, metavar="DIR")
+        sub.add_argument("--kernel", metavar="SRC", help="with the templates that its spec names")
+        sub.add_argument("--variant", help="the variant of that spec; default: the first")
+        sub.set_defaults(command=command)
 
 
 def _add_kernel_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,6 +157,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
             arch=options.arch,
             templates=tuple(folder.absolute() for folder in options.templates),
             path=source,
+            lines=getattr(options, "lines", LINES[0]),
         )
         for variant in chosen
     ]
@@ -141,14 +171,17 @@ def _variants(
             raise TTError("--variant takes everything from the spec; leave out --set and --option")
         given = {"parameters": dict(options.set), "options": dict(options.option)}
         return [load_base(source, project, function=function or None, **given)]
-    variants = load_variants(source, project)
-    if options.variant is None:
+    return _chosen(load_variants(source, project), source, options.variant)
+
+
+def _chosen(variants: list[Variant], source: Path, name: str | None) -> list[Variant]:
+    """The variant called ``name``, or all of them; TTError where there is none of that name."""
+    if name is None:
         return variants
-    wanted = f"{source.stem}-{options.variant}"
-    found = [variant for variant in variants if variant.name == wanted]
+    found = [variant for variant in variants if variant.name == f"{source.stem}-{name}"]
     if not found:
         known = ", ".join(v.name.removeprefix(f"{source.stem}-") for v in variants)
-        raise TTError(f"there is no variant '{options.variant}'; there is {known}")
+        raise TTError(f"there is no variant '{name}'; there is {known}")
     return found
 
 
@@ -218,6 +251,47 @@ def _run(options: argparse.Namespace) -> int:
     return _each(options, work)
 
 
+def _template_tools(options: argparse.Namespace) -> Tools:
+    """The folders that the arguments mean, in their order: a kernel's own come first."""
+    layers = [Layer(folder.absolute(), "--templates") for folder in options.templates]
+    if options.variant and not options.kernel:
+        raise TTError("--variant is one of a kernel's: give --kernel, too")
+    if options.kernel:
+        source = Path(options.kernel).absolute()
+        project = Path.cwd() if source.is_relative_to(Path.cwd()) else source.parent
+        if not source.is_file():
+            raise TTError(f"there is no kernel source '{options.kernel}'")
+        variant = _chosen(load_variants(source, project), source, options.variant)[0]
+        own = [Layer(project / folder, f"spec of {variant.name}") for folder in variant.templates]
+        layers = [*own, *layers]
+    return Tools(tuple(layers), Path.cwd())
+
+
+def _list_templates(options: argparse.Namespace) -> int:
+    print(_template_tools(options).listing())
+    return 0
+
+
+def _show_template(options: argparse.Namespace) -> int:
+    path, text = _template_tools(options).text(options.name, builtin=options.builtin)
+    print(f"{os.path.relpath(path)}:", file=sys.stderr)
+    sys.stdout.write(text)
+    return 0
+
+
+def _eject_template(options: argparse.Namespace) -> int:
+    folder = options.to or next(iter(options.templates), Path("templates"))
+    path = _template_tools(options).eject(options.name, folder.absolute(), force=options.force)
+    _say("copied to", path)
+    return 0
+
+
+def _diff_templates(options: argparse.Namespace) -> int:
+    text, stale = _template_tools(options).changes(options.name)
+    print(text)
+    return _WRONG_VALUES if stale else 0
+
+
 def _doctor(_: argparse.Namespace) -> int:
     from ttgen.doctor import report
 
@@ -236,6 +310,13 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "render": (_render, "plan, and render the programs and host programs"),
     "build": (_build, "plan, render, and compile for the chip"),
     "run": (_run, "plan, render, run on a device, and compare with the source's meaning"),
+}
+
+_TEMPLATE_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
+    "list": (_list_templates, "every template, which file wins, and why"),
+    "show": (_show_template, "the text of the file that wins"),
+    "eject": (_eject_template, "copy a built-in template, to change it"),
+    "diff": (_diff_templates, "what is different from the built-in templates, and since when"),
 }
 
 if __name__ == "__main__":

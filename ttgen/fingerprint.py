@@ -29,7 +29,16 @@ STEPS: dict[str, tuple[str, ...]] = {
         "spec.py",
     ),
     "golden": ("frontend", "golden.py", "planner.py"),
-    "render": ("formats.py", "ops.py", "plan/model.py", "render.py"),
+    "render": (
+        "formats.py",
+        "frontend/imports.py",
+        "frontend/source.py",
+        "ops.py",
+        "plan/model.py",
+        "plan/shards.py",
+        "render",
+        "vector.py",
+    ),
 }
 #: The distributions whose release decides what a step makes.
 _DISTRIBUTIONS: dict[str, tuple[str, ...]] = {

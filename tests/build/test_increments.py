@@ -121,7 +121,7 @@ def test_a_template_of_the_users_takes_the_place_of_a_built_in_one(copy: Project
 
 
 def test_the_code_of_a_step_is_among_what_it_depends_on(copy: Project) -> None:
-    with (copy.root / "ttgen" / "render.py").open("a") as file:
+    with (copy.root / "ttgen" / "render" / "cpp.py").open("a") as file:
         file.write("\n# A remark.\n")
     assert copy.scons("-j2", "kernels").steps == {"RENDER": everything(copy)}
     with (copy.root / "ttgen" / "passes" / "pipeline.py").open("a") as file:

@@ -59,9 +59,16 @@ for name, source in {kernels}:
 """
 
 
+#: What every template says of itself: the release it is for, and what it reads of the plan.
+DECLARED = """\
+{% set sdk = "0.81.1" %}
+{% set reads = ["circular_buffers.name", "circular_buffers.page_bytes", "tensors.name"] %}
+"""
+
+
 def macro(signature: str, body: str, header: str = "") -> str:
     headers = f'{{% set headers = ["{header}"] %}}\n' if header else ""
-    return f"{headers}{{% macro {signature} %}}\n{body}\n{{% endmacro %}}\n"
+    return f"{DECLARED}{headers}{{% macro {signature} %}}\n{body}\n{{% endmacro %}}\n"
 
 
 _PACK, _BINARY, _MATMUL = (f"api/compute/{name}.h" for name in ("pack", "eltwise_binary", "matmul"))

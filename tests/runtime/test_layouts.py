@@ -153,6 +153,8 @@ def test_layouts_and_strategies_change_no_value(
 
 #: Reads a page only where it lies in the core's own L1.
 LOCAL_READ = """\
+{% set sdk = "0.81.1" %}
+{% set reads = ["circular_buffers.name", "circular_buffers.page_bytes", "tensors.name"] %}
 {% macro read_page(tensor, page, cb, slot) %}
 if ({{ tensor.name }}_tensor.is_local_page({{ page }})) {
     const uint32_t to = get_write_ptr({{ cb.name }}_cb) + ({{ slot }}) * {{ cb.page_bytes }};

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ttgen.planner import Request
-from ttgen.render import OUTPUTS, TemplateSet
+from ttgen.render import OUTPUTS, Lines, TemplateSet
 from ttgen.spec import Variant
 
 #: The cores' programs as the SDK links them: one ELF per RISC-V.
@@ -21,7 +21,8 @@ ELFS = ("brisc.elf", "ncrisc.elf", "trisc0.elf", "trisc1.elf", "trisc2.elf")
 class Job:
     """A variant built for ``arch`` into ``folder``. All paths are absolute.
 
-    ``templates`` are folders that come before those of the variant's spec.
+    ``templates`` are folders that come after those of the variant's spec. ``lines`` says which
+    files compilers and debuggers are pointed to.
     """
 
     project: Path
@@ -30,6 +31,7 @@ class Job:
     arch: str
     templates: tuple[Path, ...] = ()
     path: Path | None = None
+    lines: Lines = "generated"
 
     @property
     def label(self) -> str:
@@ -79,7 +81,7 @@ class Job:
     def template_set(self) -> TemplateSet:
         """Where this kernel's templates are looked for."""
         own = tuple(self.project / folder for folder in self.variant.templates)
-        return TemplateSet((*own, *self.templates))
+        return TemplateSet((*own, *self.templates), self.project)
 
     def request(self) -> dict[str, Any]:
         """This job as the planner takes it."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ttgen import plan as plans
 from ttgen import render as rendering
 from ttgen.build.job import Job
 from ttgen.build.workers import Workers
+from ttgen.errors import SdkError
 from ttgen_runtime.launch import compile_kernel, run_kernel, run_with_cycles
-from ttgen_runtime.result import Result
+from ttgen_runtime.result import Result, save
 
 #: Seconds after which a planner that does not answer is given up. Golden values of large kernels
 #: take long on a CPU.
@@ -54,12 +57,16 @@ class Steps:
 
     def render(self, job: Job) -> None:
         """Plan to C++ and Python, in this process: it takes milliseconds."""
-        rendering.write_sources(plans.load(job.plan), job.template_set(), job.folder)
+        plan = plans.load(job.plan)
+        rendering.write_sources(plan, job.template_set(), job.folder, job.lines)
 
     def compile(self, job: Job) -> None:
         """C++ to ELFs, through the SDK on a mock device."""
         with self.workers.device("mock", job.arch) as session:
-            compile_kernel(session, job.plan, job.folder, job.elf_folder)
+            try:
+                compile_kernel(session, job.plan, job.folder, job.elf_folder)
+            except SdkError as error:
+                raise SdkError(_explained(job, error.message), hint=error.hint) from None
 
     def run(self, job: Job, device: str, timeout: float | None = None) -> Result:
         """Run on ``device`` and compare; the result, which is also written.
@@ -67,7 +74,7 @@ class Steps:
         After ``timeout`` seconds a run is given up; None: by the kernel's size.
         """
         with self.workers.device(device, job.arch) as session:
-            return run_kernel(
+            result = run_kernel(
                 session,
                 job.plan,
                 job.folder,
@@ -76,10 +83,11 @@ class Steps:
                 device=device,
                 timeout=timeout,
             )
+        return _explained_result(job, result)
 
     def run_with_cycles(self, job: Job, device: str, timeout: float | None = None) -> Result:
         """The same in a session of its own whose simulator models cycles, if it can."""
-        return run_with_cycles(
+        result = run_with_cycles(
             device,
             job.arch,
             self.workers.cache,
@@ -90,3 +98,19 @@ class Steps:
             log=self.workers.log(f"cycles-{job.arch}-{job.variant.name}"),
             timeout=timeout,
         )
+        return _explained_result(job, result)
+
+
+def _explained_result(job: Job, result: Result) -> Result:
+    """``result``, also as written, with a compiler's messages explained."""
+    message = _explained(job, result.message) if result.status == "error" else result.message
+    if message == result.message:
+        return result
+    explained = msgspec.structs.replace(result, message=message)
+    save(explained, job.result)
+    return explained
+
+
+def _explained(job: Job, message: str) -> str:
+    """A compiler's message with the lines of templates and of the kernel that it is about."""
+    return rendering.explain(message, plans.load(job.plan), job.template_set(), job.folder)
