@@ -27,6 +27,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "planner.py",
         "sdk.py",
         "spec.py",
+        "vector.py",
     ),
     "golden": ("frontend", "golden.py", "planner.py"),
     "render": (
