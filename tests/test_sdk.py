@@ -198,6 +198,18 @@ def test_everything_is_written_below_the_cache(tmp_path: Path) -> None:
     assert not {"TT_METAL_SIMULATOR", "TT_METAL_MOCK_CLUSTER_DESC_PATH"} & set(variables)
 
 
+@needs_sdk
+def test_a_cache_looks_the_same_through_a_link(tmp_path: Path) -> None:
+    """The JIT makes everything anew where it finds other paths in a command."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (tmp_path / "link").symlink_to(cache)
+    root = sdk.prepare_root(cache)
+    assert sdk.prepare_root(tmp_path / "link") == root
+    ours, theirs = (sdk.jit_environment(root, path) for path in (cache, tmp_path / "link"))
+    assert ours == theirs
+
+
 def test_what_the_user_sets_for_the_log_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TT_LOGGER_LEVEL", raising=False)
     monkeypatch.setenv("TT_METAL_LOGGER_LEVEL", "debug")

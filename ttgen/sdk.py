@@ -177,7 +177,7 @@ def prepare_root(cache: Path) -> SdkRoot:
     if stand_in is not None:
         compiler = [stand_in.version_line, str(stand_in.zig), sys.executable]
     key = digest(str(sdk.package), *release("ttnn"), *compiler)[:16]
-    path = cache.absolute() / "sdk" / key
+    path = _part(cache, "sdk") / key
     if not path.is_dir():
         build_root(path, sdk, sfpi, stand_in)
     os.utime(path)
@@ -185,11 +185,20 @@ def prepare_root(cache: Path) -> SdkRoot:
     launcher = path / "runtime" / "sfpi" / COMPILER
     if stand_in is None:
         return SdkRoot(path, sdk, Toolchain("sfpi", launcher, sfpi_version(launcher)))
-    store = cache.absolute() / "toolchain" / stand_in.fingerprint
+    store = _part(cache, "toolchain") / stand_in.fingerprint
     store.mkdir(parents=True, exist_ok=True)
     os.utime(store)
     remove_unused(store.parent.iterdir())
     return SdkRoot(path, sdk, Toolchain("clang", launcher, stand_in.version_line))
+
+
+def _part(cache: Path, name: str) -> Path:
+    """A folder of the cache by its real path.
+
+    The JIT keeps command lines with what they made, and makes it anew for others: caches that are
+    one by symbolic links must look like one.
+    """
+    return (cache / name).resolve()
 
 
 def build_root(path: Path, sdk: Sdk, sfpi: Path | None, stand_in: StandIn | None) -> None:
@@ -236,16 +245,15 @@ def jit_environment(root: SdkRoot, cache: Path) -> dict[str, str]:
     and in ``tmp`` the session folder that ttnn's Open MPI makes in TMPDIR and leaves there.
     The device is not chosen here.
     """
-    folder = cache.absolute()
-    temporary = folder / "tmp"
+    temporary = _part(cache, "tmp")
     temporary.mkdir(parents=True, exist_ok=True)
     remove_unused(temporary.glob("ompi.*/*/*"), days=1)
     return {
         "TT_METAL_RUNTIME_ROOT": str(root.path),
         "TT_METAL_HOME": str(root.path),
-        "TT_METAL_CACHE": str(folder / "jit"),
-        "TT_METAL_LOGS_PATH": str(folder / "logs"),
-        "TTGEN_TOOLCHAIN_CACHE": str(folder / "toolchain"),
+        "TT_METAL_CACHE": str(_part(cache, "jit")),
+        "TT_METAL_LOGS_PATH": str(_part(cache, "logs")),
+        "TTGEN_TOOLCHAIN_CACHE": str(_part(cache, "toolchain")),
         "TMPDIR": str(temporary),
         **quiet(),
     }
