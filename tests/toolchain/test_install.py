@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from ttgen import toolchain
 from ttgen.toolchain import install
 from ttgen.toolchain.driver.config import Config
-from ttgen.toolchain.driver.objects import parse_depfile, sdk_object
+from ttgen.toolchain.driver.depfile import parse_depfile
+from ttgen.toolchain.driver.objects import sdk_object
 from ttgen.toolchain.driver.rules import Arch
 
 stand_in = install.find_stand_in()
@@ -38,11 +40,14 @@ def sfpi(tmp_path: Path) -> Path:
     return folder
 
 
-def launch(sfpi: Path, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def launch(
+    sfpi: Path, *args: str, cwd: Path, cache: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs the launcher in a clean environment with ``cwd`` as home and working folder."""
+    store = str(cache or cwd / "cache")
     return subprocess.run(
         [str(sfpi / install.COMPILER), *args],
-        env={"PATH": os.defpath, "HOME": str(cwd), "TTGEN_TOOLCHAIN_CACHE": str(cwd / "cache")},
+        env={"PATH": os.defpath, "HOME": str(cwd), "TTGEN_TOOLCHAIN_CACHE": store},
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -158,6 +163,87 @@ def test_parallel_compilations_share_a_precompiled_header(sfpi: Path, tmp_path: 
         os.utime(path, (0, 0))
     done = [compile_one("0")]
     assert (done[0].returncode, done[0].stderr) == (0, "")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel in a folder of its own, as the JIT compiles it for a device."""
+
+    sfpi: Path
+    root: Path
+    number: int
+
+    def write(self, source: str, header: str = "int helper() { return 1; }\n") -> None:
+        for path, text in {
+            "mine/writer.cpp": source,
+            "mine/helper.h": header,
+            f"jit/{self.number}/kernel_includes.hpp": f'#include "{self.root}/mine/writer.cpp"\n',
+            f"jit/{self.number}/brisc/k.d": "",
+        }.items():
+            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / path).write_text(text)
+        (self.sfpi / "k.cc").write_text('#include "kernel_includes.hpp"\n')
+
+    def compile(self) -> bytes:
+        """The object; its depfile must name what it was made from, here."""
+        folder = self.root / "jit" / str(self.number) / "brisc"
+        command = [
+            *["-O2", "-std=c++17", "-mcpu=tt-wh", "-MMD", "-I.", "-I..", "-c"],
+            f"-I{self.root}/mine",
+        ]
+        command += [f'-DFULL_KERNEL_NAME="writer/{self.number}/"', str(self.sfpi / "k.cc")]
+        command += ["-o", str(folder / "k.o"), "-MF", str(folder / "k.d")]
+        done = launch(self.sfpi, *command, cwd=folder, cache=self.store)
+        assert (done.returncode, done.stderr) == (0, "")
+        depends = {
+            (folder / path).resolve() for path in parse_depfile((folder / "k.d").read_text())
+        }
+        assert {self.root / "mine" / name for name in ("writer.cpp", "helper.h")} <= depends
+        assert folder.parent / "kernel_includes.hpp" in depends
+        return (folder / "k.o").read_bytes()
+
+    @property
+    def store(self) -> Path:
+        return self.sfpi.parent / "cache"
+
+    def spoil(self) -> None:
+        """Make it known of every kept object that it was kept."""
+        kept = list(self.store.rglob("kernels/*.o"))
+        assert kept
+        for path in kept:
+            path.write_bytes(b"kept")
+
+
+PLAIN = '#include "helper.h"\nint kernel_main() { return helper(); }\n'
+
+
+def test_a_kernel_is_compiled_once_wherever_it_lies(sfpi: Path, tmp_path: Path) -> None:
+    here, there = Kernel(sfpi, tmp_path / "here", 12), Kernel(sfpi, tmp_path / "there", 345)
+    for kernel in (here, there):
+        kernel.write(PLAIN)
+    first = here.compile()
+    assert first[:4] == b"\x7fELF"
+    assert there.compile() == first
+    here.spoil()
+    assert there.compile() == here.compile() == b"kept"
+    there.write(PLAIN.replace("helper()", "helper() + 1"))
+    assert there.compile()[:4] == b"\x7fELF", "another kernel"
+    there.write(PLAIN, header="int helper() { return 2; }\n")
+    assert there.compile()[:4] == b"\x7fELF", "another header"
+    there.write(PLAIN)
+    here.compile()
+    assert there.compile() == b"kept", "content came back, so did the object"
+
+
+@pytest.mark.parametrize("name", ["FULL_KERNEL_NAME", "__FILE__"])
+def test_an_object_that_names_its_place_is_not_kept(sfpi: Path, tmp_path: Path, name: str) -> None:
+    here, there = Kernel(sfpi, tmp_path / "here", 12), Kernel(sfpi, tmp_path / "there", 345)
+    objects = []
+    for kernel in (here, there):
+        kernel.write(PLAIN + f"const char* place() {{ return {name}; }}\n")
+        objects.append(kernel.compile())
+        assert not list(kernel.store.rglob("kernels/*.o"))
+    assert objects[0] != objects[1]
 
 
 def test_a_wrong_source_gives_the_compilers_message_and_no_traceback(

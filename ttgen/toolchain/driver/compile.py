@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from . import sfpu
+from . import kept, sfpu
 from .clang import base, front_end
 from .config import Config
-from .process import become
-from .rules import DriverError, architecture, translate, value_of
+from .process import become, run
+from .rules import Arch, DriverError, architecture, translate, value_of
 
 # Sources that only GCC compiles, and ours that do the same; each says what is wrong with the other.
 REPLACED = {
@@ -27,15 +27,23 @@ def precompile(args: list[str]) -> None:
 
 
 def compile_source(config: Config, args: list[str]) -> None:
-    """Compiles as ``args`` say. Ends the process by becoming clang where nothing is left to do."""
+    """Compiles as ``args`` say, or takes what came of that before."""
     arch = architecture(args)
     flags = [replaced(config, flag) for flag in translate(args)]
     if any(flag.endswith(".S") for flag in flags):
         become([*base(config), *assembler_flags(flags)])
-    elif "-DUCK_CHLKC_MATH" in flags and "-c" in flags:
-        sfpu.compile_source(config, arch, flags)
-    else:
+    elif "-c" not in flags:
         become(front_end(config, arch, flags))
+    elif "-DUCK_CHLKC_MATH" in flags:
+        kept.compile_source(config, flags, lambda: sfpu.compile_source(config, arch, flags))
+    else:
+        kept.compile_source(config, flags, lambda: compile_object(config, arch, flags))
+
+
+def compile_object(config: Config, arch: Arch, flags: list[str]) -> None:
+    """Compiles; ends the process where that fails."""
+    if status := run(front_end(config, arch, flags)):
+        raise SystemExit(status)
 
 
 def replaced(config: Config, word: str) -> str:

@@ -10,6 +10,7 @@ import os
 
 from .clang import base
 from .config import Config
+from .depfile import parse_depfile
 from .process import run
 from .rules import Arch, DriverError
 from .store import content_key, digest, made, read, write
@@ -103,12 +104,6 @@ def rebuilt(config: Config, flags: list[str], key: str, manifest: str) -> str:
             if os.path.exists(left):
                 os.unlink(left)
     return path
-
-
-def parse_depfile(text: str) -> list[str]:
-    """Prerequisites of a make rule as clang writes it: escaped spaces, continued lines."""
-    words = text.replace("\\\n", " ").replace("\\ ", "\0").split()
-    return [word.replace("\0", " ") for word in words[1:]]
 
 
 def runtime_library(config: Config) -> str:

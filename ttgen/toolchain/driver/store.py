@@ -56,9 +56,11 @@ def made(path: str, make: Callable[[str], None]) -> str:
     return path
 
 
-def content_key(key: str, paths: Iterable[str]) -> str | None:
-    """``key`` extended by the content of ``paths``; None when one of them is gone."""
+def content_key(
+    key: str, paths: Iterable[str], content: Callable[[str], bytes] = read
+) -> str | None:
+    """``key`` extended by the ``content`` of ``paths``; None when one of them is gone."""
     try:
-        return digest(key, *(part for path in paths for part in (path, read(path))))
+        return digest(key, *(part for path in paths for part in (path, content(path))))
     except FileNotFoundError:
         return None
