@@ -230,7 +230,7 @@ def test_a_pool_limits_and_shares(monkeypatch: pytest.MonkeyPatch) -> None:
             with lock:
                 busy[key] -= 1
 
-    with Pool(create, limit=2) as pool:
+    with Pool(create, limit=2, patience=0) as pool:
         threads = [threading.Thread(target=use, args=(key,)) for key in "aaaaabb"]
         for thread in threads:
             thread.start()
@@ -241,6 +241,32 @@ def test_a_pool_limits_and_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(made) == ["a", "a", "b", "b"]
     assert most == {"a": 2, "b": 2}
     assert gone(*pids, within=0)
+
+
+@pytest.mark.parametrize(("seconds", "services"), [(0.0, 1), (3.0, 2)])
+def test_a_pool_starts_no_second_service_for_short_requests(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, services: int
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    made: list[str] = []
+
+    def create(key: str) -> Service:
+        made.append(key)
+        return make(name=key)
+
+    def use() -> None:
+        with pool.lease("a") as leased:
+            leased.call("sleep", {"seconds": seconds}, LIMIT)
+
+    with Pool(create, limit=2, patience=1.5) as pool:
+        with pool.lease("a") as first:  # a start takes its time on a busy machine
+            assert first.call("add", {"a": 1, "b": 2}, LIMIT) == 3
+        threads = [threading.Thread(target=use) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(made) == services
 
 
 def test_describing() -> None:

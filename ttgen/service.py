@@ -46,6 +46,8 @@ ORPHAN_GRACE = 10.0
 HELPER_GRACE = 30.0
 #: Seconds that a child gets to end, its helpers included.
 CLOSE_LIMIT = 40.0
+#: Seconds that requests wait, all together, until another service is started for them.
+PATIENCE = 2.0
 #: Seconds that a guardian gets to end everything below it.
 _KILL_GRACE = 5.0
 #: Seconds between two looks at watched processes, and from the death of one to giving up.
@@ -145,12 +147,18 @@ class Service:
 class Pool:
     """Services by key, at most ``limit`` of them for one key; a lease gives exclusive use.
 
-    ``make`` makes the service of a key. Safe to use from several threads.
+    ``make`` makes the service of a key: the first when it is asked for, another when leases of
+    that key have waited for ``patience`` seconds in all. A start costs about as much, so a few
+    short requests do not pay for a second one. Safe to use from several threads.
     """
 
-    def __init__(self, make: Callable[[Any], Service], *, limit: int = 1) -> None:
+    def __init__(
+        self, make: Callable[[Any], Service], *, limit: int = 1, patience: float = PATIENCE
+    ) -> None:
         self._make = make
         self._limit = limit
+        self._patience = patience
+        self._waited: dict[Any, float] = {}
         self._changed = threading.Condition()
         self._idle: dict[Any, list[Service]] = {}
         self._all: dict[Any, list[Service]] = {}
@@ -178,10 +186,14 @@ class Pool:
                 if self._idle.get(key):
                     return self._idle[key].pop()
                 known = self._all.setdefault(key, [])
-                if len(known) < self._limit:
+                left = self._patience - self._waited.get(key, 0.0)
+                if not known or (len(known) < self._limit and left <= 0):
+                    self._waited[key] = 0.0
                     known.append(self._make(key))
                     return known[-1]
-                self._changed.wait()
+                start = time.monotonic()
+                self._changed.wait(left if len(known) < self._limit else None)
+                self._waited[key] = self._waited.get(key, 0.0) + time.monotonic() - start
 
     def close(self, timeout: float = CLOSE_LIMIT) -> None:
         """Close every service, one after the other; those in use are killed.
