@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import tvm
 from tvm.ir import prim
@@ -15,8 +15,24 @@ from ttgen.errors import Location, LoweringError
 from ttgen.vector import UNARY
 
 _NOWHERE = Location("")
+_T = TypeVar("_T")
 
 
+def _hashed_once(made: type[_T]) -> type[_T]:
+    """A frozen dataclass that keeps its hash: trees are looked up in sets at every turn."""
+    hash_of = made.__hash__
+
+    def __hash__(self: _T) -> int:
+        kept = self.__dict__
+        if "_hash" not in kept:
+            kept["_hash"] = hash_of(self)
+        return int(kept["_hash"])
+
+    made.__hash__ = __hash__  # type: ignore[assignment]
+    return made
+
+
+@_hashed_once
 @dataclass(frozen=True)
 class Access:
     """A buffer at ``indices``.
@@ -78,6 +94,7 @@ class Const:
         return f"{self.value:g}"
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class Binary:
     """``op`` is one of the values of :data:`_BINARY`; ``at`` is where it stands in the source."""
@@ -91,6 +108,7 @@ class Binary:
         return f"{self.op}({self.a}, {self.b})"
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class Unary:
     """``op`` is one of the rows of :data:`UNARY`; ``at`` is where it stands in the source."""

@@ -20,6 +20,9 @@ class Axis:
     extent: int
     serial: int
 
+    def __hash__(self) -> int:
+        return self.serial
+
 
 @dataclass(frozen=True)
 class Dim:

@@ -7,6 +7,7 @@ emits on circular buffers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,14 @@ PACK = "pack"
 
 def call(name: str, args: list[Any], span: Any = None) -> tirx.Evaluate:
     """The statement ``tt.<name>(*args)``, standing where ``span`` says."""
-    return tirx.Evaluate(tirx.call_intrin("void", f"tt.{name}", *args, span=span), span)
+    return tirx.Evaluate(_call(name, args, span), span)
+
+
+def _call(name: str, args: Sequence[Any], span: Any = None) -> tvm.ir.Call:
+    return tvm.ir.Call(tvm.ir.Op.get(f"tt.{name}"), args, span=span, ret_ty=_VOID)
+
+
+_VOID = tvm.ir.PrimType("void")
 
 
 def _register() -> None:
@@ -92,7 +100,7 @@ def _register() -> None:
 
 def _script(name: str) -> Any:
     def emit(*args: Any) -> Any:
-        return tirx.call_intrin("void", f"tt.{name}", *args)
+        return _call(name, args)
 
     emit.__name__ = name
     return emit

@@ -23,14 +23,16 @@ from ttgen.plan.coverage import core_problems, work_problems
 def check(before: IRModule, after: IRModule, made_by: str) -> None:
     """LoweringError at an attribute that is new in ``after`` and cannot be right."""
     known = [func for func in before.functions.values() if isinstance(func, PrimFunc)]
+    kept = [dict(func.attrs or {}) for func in known]
     for var, func in after.functions.items():
         if not isinstance(func, PrimFunc) or any(func.same_as(one) for one in known):
             continue
         attrs.check_known(func)
+        found = dict(func.attrs or {})
         for key, rule in _RULES.items():
-            if key not in (func.attrs or {}) or any(_is_kept(one, func, key) for one in known):
+            if key not in found or any(_is_same(one.get(key), found[key]) for one in kept):
                 continue
-            for problem in rule(func, attrs.plain(func.attrs[key])):
+            for problem in rule(func, attrs.plain(found[key])):
                 raise LoweringError(
                     f"{made_by} has left a wrong '{key}' of '{var.name_hint}': {problem}",
                     at=attrs.kernel_place(func),
@@ -38,12 +40,9 @@ def check(before: IRModule, after: IRModule, made_by: str) -> None:
                 )
 
 
-def _is_kept(earlier: PrimFunc, func: PrimFunc, key: str) -> bool:
-    """Whether the attribute is the very object that it was; numbers and text are compared."""
-    if not earlier.attrs or key not in earlier.attrs:
-        return False
-    one, other = earlier.attrs[key], func.attrs[key]
-    return bool(one.same_as(other) if hasattr(one, "same_as") else one == other)
+def _is_same(earlier: Any, value: Any) -> bool:
+    """Whether an attribute is the very object that it was; numbers and text are compared."""
+    return bool(value.same_as(earlier) if hasattr(value, "same_as") else value == earlier)
 
 
 def _arch(_: PrimFunc, name: Any) -> Iterator[str]:

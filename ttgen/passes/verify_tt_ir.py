@@ -112,7 +112,7 @@ class _Program:
         self._name, self._func, self._buffers = name, func, buffers
         self._at = attrs.kernel_place(func)
         is_tensor = {param: isinstance(param.ty, tirx.BufferType) for param in func.params}
-        self._tensors = [param for param, is_one in is_tensor.items() if is_one]
+        self._tensors = {param for param, is_one in is_tensor.items() if is_one}
         self._scalars = [param for param, is_one in is_tensor.items() if not is_one]
 
     def check(self) -> None:
@@ -127,7 +127,7 @@ class _Program:
 
     def _body(self, node: tirx.Stmt, scope: set[Any], at: Location) -> None:
         scope = set(scope)
-        for part in node.seq if isinstance(node, tirx.SeqStmt) else [node]:
+        for part in node.seq[:] if isinstance(node, tirx.SeqStmt) else [node]:
             here = location(part.span, at)
             match part:
                 case tirx.For():
@@ -162,12 +162,11 @@ class _Program:
         if self._name not in op.programs:
             wanted = " and ".join(op.programs)
             raise self._error(f"{name} stands in the {self._name}; it belongs in {wanted}", at)
-        if len(call.args) != len(op.params):
+        args = call.args[:]
+        if len(args) != len(op.params):
             wanted = ", ".join(f"{param} ({kind.value})" for param, kind in op.params)
-            raise self._error(
-                f"{name} has {len(call.args)} arguments; it takes {wanted or 'none'}", at
-            )
-        for (param, kind), arg in zip(op.params, call.args, strict=True):
+            raise self._error(f"{name} has {len(args)} arguments; it takes {wanted or 'none'}", at)
+        for (param, kind), arg in zip(op.params, args, strict=True):
             self._argument(f"{name}: {param}", kind, arg, scope, at)
 
     def _argument(self, what: str, kind: Kind, arg: Any, scope: set[Any], at: Location) -> None:

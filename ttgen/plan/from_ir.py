@@ -218,7 +218,7 @@ _Scope: TypeAlias = dict[Any, str]
 
 def _body(node: tirx.Stmt, scope: _Scope) -> tuple[model.Statement, ...]:
     scope = dict(scope)
-    parts = node.seq if isinstance(node, tirx.SeqStmt) else [node]
+    parts = node.seq[:] if isinstance(node, tirx.SeqStmt) else [node]
     return tuple(_statement(part, scope) for part in parts)
 
 

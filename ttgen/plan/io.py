@@ -96,6 +96,7 @@ _LINE_LIMIT = 96
 
 
 _flat = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+_quoted = json.encoder.encode_basestring
 
 
 def _dump(value: Any, indent: int = 0) -> str:
@@ -109,7 +110,7 @@ def _dump(value: Any, indent: int = 0) -> str:
             return flat
     pad = " " * (indent + 2)
     if isinstance(value, dict):
-        lines = [f"{pad}{_flat(k)}: {_dump(value[k], indent + 2)}" for k in sorted(value)]
+        lines = [f"{pad}{_quoted(k)}: {_dump(value[k], indent + 2)}" for k in sorted(value)]
         return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
     lines = [pad + _dump(item, indent + 2) for item in value]
     return "[\n" + ",\n".join(lines) + "\n" + " " * indent + "]"
