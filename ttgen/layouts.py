@@ -18,7 +18,7 @@ from typing import Any, TypeGuard
 import msgspec
 
 from ttgen.errors import LoweringError
-from ttgen.plan.model import CoreRange, NdShard
+from ttgen.plan.model import CoreRange, Layout, NdShard
 from ttgen.plan.shards import (
     MATRIX_AXES,
     ORDERS,
@@ -219,6 +219,19 @@ def nd_shard(layout: Mapping[str, Any]) -> NdShard | None:
     """The shards in a completed layout, if it has any."""
     found = layout.get("nd_shard")
     return None if found is None else msgspec.convert(found, NdShard)
+
+
+def planned(desc: Mapping[str, Any]) -> Layout:
+    """A completed layout as plans hold it."""
+    rows, columns = desc["tile_shape"]
+    return Layout(
+        memory=desc["memory"],
+        layout=desc["layout"],
+        tile_shape=(rows, columns),
+        dtype=desc["dtype"],
+        nd_shard=nd_shard(desc),
+        page=desc["page"],
+    )
 
 
 # The other form ---------------------------------------------------------------------------------

@@ -50,6 +50,15 @@ def f():
     A = te.placeholder((64, 64), "{a}", name="A")
     return [A, te.compute((64, 64), lambda i, j: A[i, j].astype("{c}"), name="C")]
 """
+MAX = """\
+from tvm import te
+
+
+def f():
+    A = te.placeholder((64, 64), "{a}", name="A")
+    k = te.reduce_axis((0, 64), name="k")
+    return [A, te.compute((64,), lambda i: te.max(A[i, k], axis=k), name="C")]
+"""
 
 
 def plan_of(source: str, arch: str = "blackhole", **options: Any) -> Plan:
@@ -152,6 +161,9 @@ def test_stages_with_other_formats_tell_the_packer() -> None:
         (GEMM.format(a="bfloat16", b="bfloat16", c="float32"), "blackhole", True),
         # Its sums in float32 have a fault; see ttgen.arch.
         (GEMM.format(a="bfloat16", b="bfloat16", c="float32"), "wormhole_b0", False),
+        # Nothing is added up in a maximum.
+        (MAX.format(a="float32"), "wormhole_b0", True),
+        (MAX.format(a="bfloat16"), "blackhole", False),
     ],
 )
 def test_dst_has_32_bits_for_tensors_that_have_them(source: str, arch: str, wanted: bool) -> None:

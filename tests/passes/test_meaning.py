@@ -39,6 +39,7 @@ from ttgen.frontend.kernel import find_kernel
 from ttgen.frontend.source import load_source
 from ttgen.golden import golden
 from ttgen.passes.pipeline import run_pipeline
+from ttgen.render import operations
 from ttgen.spec import load_variants
 
 EXTENTS = st.integers(1, 8).map(lambda tiles: 32 * tiles)
@@ -70,6 +71,50 @@ def test_every_way_to_write_a_product_gives_the_product(
     plan = plan_of(source, **options)
     inputs = values(plan)
     assert np.array_equal(run(plan, inputs)["C"], inputs["A"] @ inputs["B"])
+
+
+@pytest.mark.parametrize(
+    "addend",
+    [
+        "A[i, k] * B[k, j] * T.float32(0.5)",
+        "T.float32(0.5) * A[i, k] * B[k, j]",
+        "T.float32(0.5) * (A[i, k] * B[k, j])",
+        "(T.float32(2) * A[i, k]) * (B[k, j] * T.float32(0.25))",
+    ],
+)
+def test_numbers_are_taken_out_of_a_product_wherever_brackets_stand(addend: str) -> None:
+    """What is left is a matrix product, scaled once."""
+    text = prim_func(
+        buffers("ABC", [(40, 70), (70, 50), (40, 50)], "float32"),
+        f"""\
+        for i, j in T.grid(40, 50):
+            C[i, j] = T.float32(0)
+            for k in range(70):
+                C[i, j] = C[i, j] + {addend}
+        """,
+    )
+    plan = plan_of(text)
+    inputs = values(plan)
+    assert np.array_equal(run(plan, inputs)["C"], inputs["A"] @ inputs["B"] / 2)
+    mathematics = {name for name in operations(plan)["compute"] if name.endswith("_tiles")}
+    assert mathematics == {"matmul_tiles", "mul_dst_tiles"}
+
+
+@pytest.mark.parametrize("factor", [3.0, -2.0])
+def test_the_maximum_of_what_is_multiplied_by_a_number(factor: float) -> None:
+    """It may be a minimum of the rest: numbers stay inside."""
+    text = prim_func(
+        buffers("AC", [(40, 70), (40,)], "float32"),
+        f"""\
+        for i in range(40):
+            C[i] = T.min_value("float32")
+            for k in range(70):
+                C[i] = T.max(C[i], A[i, k] * T.float32({factor}))
+        """,
+    )
+    plan = plan_of(text)
+    inputs = values(plan)
+    assert np.array_equal(run(plan, inputs)["C"], (inputs["A"] * factor).max(axis=1))
 
 
 @fuzz(50)

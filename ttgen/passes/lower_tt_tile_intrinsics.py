@@ -48,7 +48,7 @@ class LowerTTTileIntrinsics(FuncPass):
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         formats = {name: layout["dtype"] for name, layout in layouts.items()}
         working = working_format(formats.values())
-        has_sums = any(True for _ in computation.reductions())
+        has_sums = any(reduction.op == "add" for reduction in computation.reductions())
         by_default = arch.fp32_sums if has_sums else working.is_wide
         fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
         loops = tile_loops(computation, formats)

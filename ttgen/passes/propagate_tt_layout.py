@@ -14,12 +14,12 @@ from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.formats import FORMATS
 from ttgen.frontend.places import location
-from ttgen.layouts import shard
+from ttgen.layouts import planned, shard
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import Form, device_shape, output_form, padded
 from ttgen.passes.infer_tt_layout import layout_errors
-from ttgen.plan.shards import aligned
+from ttgen.plan.shards import l1_bytes
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,7 @@ def _place(desc: dict[str, Any], arch: Architecture) -> None:
     if desc["page"] == "row":
         *rows, columns = desc["device_shape"]
         desc["pages"], desc["page_bytes"] = prod(rows), columns * format_.value_bytes
-    on_a_core = 0
-    if desc["layout"] == "sharded":
-        on_a_core = prod(desc["nd_shard"]["shard_shape"]) // (tile_rows * tile_columns)
-    elif desc["memory"] == "L1":
-        on_a_core = -(-desc["pages"] // prod(arch.grid))
-    desc["l1_bytes"] = on_a_core * aligned(desc["page_bytes"])
+    desc["l1_bytes"] = l1_bytes(planned(desc), desc["pages"], desc["page_bytes"], arch.grid)
 
 
 def _check_l1(func: PrimFunc, layouts: dict[str, Any], arch: Architecture) -> None:

@@ -17,11 +17,11 @@ from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.frontend.kernel import Kernel
 from ttgen.frontend.places import location
-from ttgen.layouts import nd_shard
+from ttgen.layouts import planned
 from ttgen.ops import TILE_OPS, Kind, ProgramName
 from ttgen.passes import attrs
 from ttgen.plan import model
-from ttgen.plan.shards import l1_bytes, shard_at
+from ttgen.plan.shards import shard_at
 from ttgen.sdk import SDK_VERSION
 
 
@@ -40,7 +40,7 @@ def plan_from_programs(
     said = _said(programs)
     arch, config = said.arch, said.config
     tensors = tuple(_tensors(kernel, said))
-    tensor_bytes = sum(l1_bytes(tensor, arch.grid) for tensor in tensors)
+    tensor_bytes = sum(layout["l1_bytes"] for layout in said.layouts.values())
     return model.Plan(
         version=model.PLAN_VERSION,
         kernel=name,
@@ -148,7 +148,6 @@ def _tensors(kernel: Kernel, said: _Said) -> list[model.Tensor]:
     for param in kernel.func.params:
         name = str(param.name)
         desc = said.layouts[name]
-        tile_shape = tuple(desc["tile_shape"])
         tensors.append(
             model.Tensor(
                 name=name,
@@ -156,14 +155,7 @@ def _tensors(kernel: Kernel, said: _Said) -> list[model.Tensor]:
                 shape=tuple(desc["shape"]),
                 device_shape=tuple(desc["device_shape"]),
                 padded_shape=tuple(desc["padded_shape"]),
-                layout=model.Layout(
-                    memory=desc["memory"],
-                    layout=desc["layout"],
-                    tile_shape=tile_shape,
-                    dtype=desc["dtype"],
-                    nd_shard=nd_shard(desc),
-                    page=desc["page"],
-                ),
+                layout=planned(desc),
                 page_bytes=desc["page_bytes"],
                 pages=desc["pages"],
                 at=str(location(param.span, kernel.at)),

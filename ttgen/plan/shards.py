@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Literal, TypeAlias
 
-from ttgen.plan.model import CoreRange, CoreWork, NdShard, Partition, Tensor
+from ttgen.plan.model import CoreRange, CoreWork, Layout, NdShard, Partition
 
 Grid: TypeAlias = tuple[int, int]
 Order: TypeAlias = Literal["row_major", "column_major"]
@@ -112,11 +112,11 @@ def cores_of(shard: NdShard) -> list[Grid]:
     return cores
 
 
-def shard_tiles(tensor: Tensor) -> Grid:
+def shard_tiles(layout: Layout) -> Grid:
     """Rows and columns of tiles of a shard of a sharded tensor."""
-    assert tensor.layout.nd_shard is not None
-    rows, columns = tensor.layout.nd_shard.shard_shape
-    tile_rows, tile_columns = tensor.layout.tile_shape
+    assert layout.nd_shard is not None
+    rows, columns = layout.nd_shard.shard_shape
+    tile_rows, tile_columns = layout.tile_shape
     return rows // tile_rows, columns // tile_columns
 
 
@@ -166,17 +166,18 @@ def _by(grid: Sequence[int]) -> str:
     return "x".join(str(extent) for extent in grid)
 
 
-def l1_bytes(tensor: Tensor, device: Grid) -> int:
-    """Bytes of every core's L1 that a tensor takes: none in DRAM.
+def l1_bytes(layout: Layout, pages: int, page_bytes: int, device: Grid) -> int:
+    """Bytes of every core's L1 that a tensor of ``pages`` takes: none in DRAM.
 
     tt-metal allocates at the same address on all cores, so a shard counts on cores without one.
     Interleaved pages go round all cores, and on some chips round a few that run no programs.
     """
-    if tensor.layout.memory != "L1":
+    if layout.memory != "L1":
         return 0
-    if tensor.layout.nd_shard is not None:
-        return prod(shard_tiles(tensor)) * tensor.page_bytes
-    return -(-tensor.pages // prod(device)) * aligned(tensor.page_bytes)
+    on_a_core = -(-pages // prod(device))
+    if layout.nd_shard is not None:
+        on_a_core = prod(shard_tiles(layout))
+    return on_a_core * aligned(page_bytes)
 
 
 def aligned(page_bytes: int) -> int:

@@ -219,7 +219,10 @@ def _alignment(plan: Plan) -> Iterator[Violation]:
 
 
 def _l1(plan: Plan) -> Iterator[Violation]:
-    tensors = {tensor.name: l1_bytes(tensor, plan.device_grid) for tensor in plan.tensors}
+    tensors = {
+        tensor.name: l1_bytes(tensor.layout, tensor.pages, tensor.page_bytes, plan.device_grid)
+        for tensor in plan.tensors
+    }
     if plan.l1.tensor_bytes != sum(tensors.values()):
         yield Violation(["l1", "tensor_bytes"], f"tensors take {sum(tensors.values())} bytes")
     sizes = {f"{cb.name}_cb": cb.page_bytes * cb.pages for cb in plan.circular_buffers}

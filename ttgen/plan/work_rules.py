@@ -48,7 +48,7 @@ def _own_shards(plan: Plan) -> Iterator[Violation]:
     """Every core has the tiles of the shard of the output that it holds."""
     (output,) = (tensor for tensor in plan.tensors if tensor.role == "output")
     shard, partition = output.layout.nd_shard, plan.partition
-    if shard is None or partition.block != shard_tiles(output):
+    if shard is None or partition.block != shard_tiles(output.layout):
         problem = f"local_shard: {partition.block} is not the shard of '{output.name}'"
         yield Violation(["partition", "block"], problem)
         return

@@ -13,6 +13,7 @@ from ttgen.passes.device_shape import Form, device_view, output_form
 from ttgen.passes.tiling.alignment import check_aligned
 from ttgen.passes.tiling.dimensions import Dimensions, Frame, Names
 from ttgen.passes.tiling.expressions import Expressions
+from ttgen.passes.tiling.factors import with_factors_outside
 from ttgen.passes.tiling.marks import PARALLEL, ConstantPage
 from ttgen.passes.tiling.sharing import used_again
 from ttgen.passes.tiling.stages import Stages, sequence
@@ -74,8 +75,9 @@ def _add_part(part: Part, form: Form, dims: Dimensions, shared: _Shared) -> None
     stages = Stages(
         dims, output.ty, shared.formats, buffers=shared.buffers, const_tiles=shared.const_tiles
     )
-    expressions = Expressions(dims, stages, frame, used_again(part.value))
-    expressions.finish(part.value, frame, output, dims.page(view), part.at)
+    value = with_factors_outside(part.value)
+    expressions = Expressions(dims, stages, frame, used_again(value))
+    expressions.finish(value, frame, output, dims.page(view), part.at)
     body = sequence(stages.parts)
     for dim in reversed([*batch, rows, columns]):
         if dim in dims:
