@@ -18,7 +18,9 @@ NEUTRAL = {
     "ttgen/errors.py",
     "ttgen/files.py",
     "ttgen/frontend/__init__.py",
-    "ttgen/service.py",
+    "ttgen/service/__init__.py",
+    "ttgen/service/child.py",
+    "ttgen/service/parent.py",
     "ttgen/textpos.py",
 }
 #: The toolchain comes with :mod:`ttgen.sdk`, which plans take the release from.
