@@ -121,6 +121,7 @@ class Unary:
         return f"{self.op}({self.a})"
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class Reduce:
     """``op`` (add or max) of ``value`` over ``dims``, starting from nothing."""
