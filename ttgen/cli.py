@@ -60,10 +60,11 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "plan":
             sub.add_argument("--timing", action="store_true", help="how long each step took, in ms")
-        if name == "run":
+        if name in ("run", "bench"):
             sub.add_argument(
                 "--device", default="auto", help="auto, hw, wolfpine, ttsim:/path, interp"
             )
+        if name == "run":
             sub.add_argument("--cycles", action="store_true", help="model cycles (slower)")
         sub.set_defaults(command=command)
     _add_templates(commands)
@@ -251,6 +252,28 @@ def _run(options: argparse.Namespace) -> int:
     return _each(options, work)
 
 
+def _bench(options: argparse.Namespace) -> int:
+    from ttgen_runtime.bench import FILE, save, table
+    from ttgen_runtime.devices import select
+
+    device = str(select(options.device, options.arch))
+    entries = []
+
+    def work(steps: Steps, job: Job) -> bool:
+        steps.plan(job, _dump_folder(options))
+        steps.golden(job)
+        steps.render(job)
+        entries.append(steps.bench(job, device))
+        return entries[-1].status == "passed"
+
+    status = _each(options, work)
+    print(table(entries))
+    report = options.out.absolute() / FILE
+    save(entries, report)
+    _say("written", report)
+    return status
+
+
 def _template_tools(options: argparse.Namespace) -> Tools:
     """The folders that the arguments mean, in their order: a kernel's own come first."""
     layers = [Layer(folder.absolute(), "--templates") for folder in options.templates]
@@ -310,6 +333,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "render": (_render, "plan, and render the programs and host programs"),
     "build": (_build, "plan, render, and compile for the chip"),
     "run": (_run, "plan, render, run on a device, and compare with the source's meaning"),
+    "bench": (_bench, "what a kernel takes, next to ttnn's own operation"),
 }
 
 _TEMPLATE_COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {

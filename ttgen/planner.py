@@ -71,6 +71,15 @@ def golden(request: dict[str, Any], plan_path: str, golden_path: str) -> None:
     evaluate(kernel, load(Path(plan_path))).save(Path(golden_path))
 
 
+def counterpart(request: dict[str, Any]) -> dict[str, Any]:
+    """The call of ttnn's own that means what a :class:`Request` does: ``call``, or None."""
+    from ttgen.analysis import analyse
+    from ttgen.analysis.counterpart import counterpart as find
+
+    kernel = load_kernel(msgspec.convert(request, Request))
+    return {"call": msgspec.to_builtins(find(analyse(kernel.func, kernel.at)))}
+
+
 def load_kernel(wanted: Request) -> Kernel:
     """The kernel of a request, parsed once for all architectures, plans and golden values."""
     parameters = tuple(sorted(wanted.variant.parameters.items()))
@@ -101,4 +110,4 @@ def forget() -> None:
 
 
 if __name__ == "__main__":
-    serve({"plan": plan, "golden": golden})
+    serve({"plan": plan, "golden": golden, "counterpart": counterpart})

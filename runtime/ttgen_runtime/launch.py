@@ -6,25 +6,32 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 import ttgen
+from ttgen.counterpart import Counterpart
 from ttgen.errors import DeviceError, TTError
 from ttgen.plan import load
 from ttgen.plan.model import Plan
 from ttgen.sdk import prepare_root
 from ttgen.service import Service
+from ttgen_runtime.bench import Entry, Figures, Measured, MeasuredTtnn, Ttnn, entry
+from ttgen_runtime.cycles import Count, Window
 from ttgen_runtime.devices import DEVICES, Device, Selection, environment, select
-from ttgen_runtime.result import Result, save
+from ttgen_runtime.result import Result, Status, save
 
 #: Seconds for a compilation of three kernels.
 COMPILE_LIMIT = 300.0
 #: How much slower a cost model makes a simulator.
 _COST_MODEL_FACTOR = 6.0
+#: How many programs of a kernel's size a benchmark may take as long as: its own, and ttnn's.
+_BENCH_PROGRAMS = 2
 #: Seconds that a simulator gets to end and to write what it has counted.
 _REPORT_LIMIT = 60.0
 
@@ -142,10 +149,103 @@ def run_with_cycles(
         finally:
             service.close(_REPORT_LIMIT)
         if outcome.status != "error" and can_model_cycles(selection):
-            outcome = msgspec.structs.replace(outcome, cycles=_count_cycles(Path(folder)))
+            (count,) = _count_cycles(Path(folder))
+            outcome = msgspec.structs.replace(outcome, cycles=count.cycles)
     if result is not None:
         save(outcome, result)
     return outcome
+
+
+def bench_kernel(
+    device: str,
+    arch: str,
+    cache: Path,
+    plan: Path,
+    sources: Path,
+    golden: Path,
+    call: Counterpart | None,
+    *,
+    log: Path | None = None,
+) -> Entry:
+    """What a kernel takes, and then ttnn's own ``call`` in the same session on the same tensors.
+
+    Nothing that goes wrong in the session is raised: what takes too long, dies or gives other
+    values is told in the entry. An operation of ttnn's that does not end leaves the kernel its
+    figures, from a session without it.
+    """
+    selection = select(device, arch)
+    loaded = load(plan)
+    if selection.device.session != "ttgen_runtime.session" or not selection.device.runs:
+        raise DeviceError(f"{selection} runs no program of ttnn's, which a benchmark is about")
+    measure = partial(_measured, selection, loaded, cache, plan, sources, golden, log)
+    lost = None
+    try:
+        try:
+            measured, counts = measure(call)
+        except DeviceError as error:
+            if call is None:
+                raise
+            lost = error.message
+            measured, counts = measure(None)
+    except TTError as error:
+        return entry(loaded, str(selection), "error", str(error), None, None)
+    result = measured.result
+    own = Figures(result.seconds, *counts[0])
+    ttnn, problem = None, None
+    if call is not None and result.passed:
+        ttnn, problem = _figures_of_ttnn(call, measured.ttnn, counts, lost)
+    status: Status = "error" if problem else result.status
+    return entry(loaded, str(selection), status, problem or result.message, own, ttnn)
+
+
+#: Cores and cycles of a program, as far as they are modelled.
+_Counted: TypeAlias = tuple[int | None, int | None]
+
+
+def _figures_of_ttnn(
+    call: Counterpart, measured: MeasuredTtnn | None, counts: list[_Counted], lost: str | None
+) -> tuple[Ttnn, str | None]:
+    """What is told of ttnn's operation, and the error that its values are."""
+    if measured is None or measured.unavailable is not None:
+        why = lost if measured is None else measured.unavailable
+        return Ttnn(str(call), None, why), None
+    if measured.problem is not None:
+        problem = f"ttnn.{call} is not what the kernel means: {measured.problem}"
+        return Ttnn(str(call), None, measured.problem), problem
+    cores, cycles = counts[1]
+    if measured.programs != 1:
+        # Between two programs the host is at work, while the device counts on.
+        why = f"it is {measured.programs} programs, whose cycles are not one span"
+        return Ttnn(str(call), Figures(measured.seconds, cores), why), None
+    return Ttnn(str(call), Figures(measured.seconds, cores, cycles), None), None
+
+
+def _measured(
+    selection: Selection,
+    loaded: Plan,
+    cache: Path,
+    plan: Path,
+    sources: Path,
+    golden: Path,
+    log: Path | None,
+    call: Counterpart | None,
+) -> tuple[Measured, list[_Counted]]:
+    """A session that runs the kernel and ``call``; what it says, and what its counters do."""
+    device, models = str(selection), can_model_cycles(selection)
+    limit = _BENCH_PROGRAMS * run_limit(loaded, device) * (_COST_MODEL_FACTOR if models else 1.0)
+    with tempfile.TemporaryDirectory(prefix="ttgen-cycles-") as folder:
+        service = device_service(device, loaded.arch, cache, log=log, cycles=Path(folder))
+        try:
+            service.call("open", timeout=selection.device.open_limit)
+            args = _paths(plan=plan, sources=sources, golden=golden)
+            args["call"] = msgspec.to_builtins(call)
+            measured = msgspec.convert(service.call("bench", args, limit), Measured)
+        finally:
+            service.close(_REPORT_LIMIT)
+        if not models:
+            return measured, [(None, None)] * len(measured.windows)
+        counts = _count_cycles(Path(folder), measured.windows)
+    return measured, [(count.cores, count.cycles) for count in counts]
 
 
 def run_limit(plan: Plan, device: str) -> float:
@@ -163,15 +263,17 @@ def _kind(device: str) -> Device:
     return kind
 
 
-def _count_cycles(folder: Path) -> int | None:
+def _count_cycles(folder: Path, windows: Sequence[Window] = ()) -> list[Count]:
     """Read the counters in a process of its own: pyarrow is not for everyone's interpreter."""
-    argv = [sys.executable, "-m", "ttgen_runtime.cycles", str(folder)]
+    asked = [f"{first}:{last}" for first, last in windows]
+    argv = [sys.executable, "-m", "ttgen_runtime.cycles", str(folder), *asked]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise DeviceError(f"the simulator's counters cannot be read: {reason}")
-    return int(done.stdout) if done.stdout.strip() else None
+    lines = (line.split() for line in done.stdout.splitlines())
+    return [Count(None if cycles == "-" else int(cycles), int(cores)) for cycles, cores in lines]
 
 
 def _paths(**paths: Path) -> dict[str, Any]:

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ttgen.counterpart import Counterpart
     from ttgen.plan.model import Plan, Tensor
+    from ttgen_runtime.bench import Measured, MeasuredTtnn
+    from ttgen_runtime.clock import Clock
 
     Array = npt.NDArray[np.generic]
 
@@ -88,6 +91,23 @@ class Session:
         with _translated_errors():
             result = _run(self._open, loaded, Path(sources), Path(golden), values)
         return dict(msgspec.to_builtins(result))
+
+    def bench(self, plan: str, sources: str, golden: str, call: Any) -> dict[str, Any]:
+        """Run the kernels, then ttnn's operation ``call`` (a Counterpart as builtins, or None).
+
+        A :class:`~ttgen_runtime.bench.Measured` as builtins.
+        """
+        import msgspec
+
+        from ttgen.counterpart import Counterpart
+        from ttgen.plan import load
+
+        self.open()
+        assert self._open is not None
+        loaded, meant = load(Path(plan)), msgspec.convert(call, Counterpart | None)
+        with _translated_errors():
+            measured = _bench(self._open, loaded, Path(sources), Path(golden), meant)
+        return dict(msgspec.to_builtins(measured))
 
     def close(self) -> None:
         """Give the device back."""
@@ -184,8 +204,17 @@ def _compile(opened: _OpenDevice, plan: Plan, sources: Path) -> None:
     _launch(opened, plan, sources, tensors)
 
 
-def _launch(opened: _OpenDevice, plan: Plan, sources: Path, tensors: Mapping[str, Any]) -> float:
-    """Run the program to its end; seconds. On a mock device this only compiles."""
+def _launch(
+    opened: _OpenDevice,
+    plan: Plan,
+    sources: Path,
+    tensors: Mapping[str, Any],
+    clock: Clock | None = None,
+) -> float:
+    """Run the program to its end; seconds. On a mock device this only compiles.
+
+    ``clock`` takes a stamp before the program and one after it.
+    """
     from ttgen_runtime import program
 
     _check(opened, plan, tensors)
@@ -196,11 +225,23 @@ def _launch(opened: _OpenDevice, plan: Plan, sources: Path, tensors: Mapping[str
     if opened.device.runs:
         opened.ttnn.generic_op(operands, program.poison_program(opened.ttnn, plan))
         opened.ttnn.synchronize_device(opened.handle)
+    return _timed(opened, lambda: opened.ttnn.generic_op(operands, descriptor), clock)[1]
+
+
+def _timed(
+    opened: _OpenDevice, work: Callable[[], Any], clock: Clock | None = None
+) -> tuple[Any, float]:
+    """What ``work`` gives once the device is done with it, and the seconds that it took."""
+    if clock is not None:
+        clock.stamp()
     start = time.perf_counter()
-    opened.ttnn.generic_op(operands, descriptor)
+    result = work()
     if opened.device.runs:
         opened.ttnn.synchronize_device(opened.handle)
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    if clock is not None:
+        clock.stamp()
+    return result, seconds
 
 
 def _check(opened: _OpenDevice, plan: Plan, tensors: Mapping[str, Any]) -> None:
@@ -271,21 +312,94 @@ def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path, values: s
     from ttgen_runtime.verdict import judge, load_golden, save_values
 
     arrays = load_golden(plan, golden)
+    with _placed(opened, plan, arrays) as (tensors, before):
+        seconds = _launch(opened, plan, sources, tensors)
+        after = {name: _values(opened.ttnn, tensor.cpu()) for name, tensor in tensors.items()}
+    if values is not None:
+        save_values(plan, after, Path(values))
+    return judge(plan, opened.device.name, arrays, before, after, seconds)
+
+
+@contextmanager
+def _placed(
+    opened: _OpenDevice, plan: Plan, arrays: Mapping[str, Array]
+) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:
+    """The tensors of ``plan`` on the device by name, for as long; and the values that they hold."""
     tensors: dict[str, Any] = {}
+    before: dict[str, Array] = {}
     try:
-        before = {}
         for tensor in plan.tensors:
             host = _host_tensor(opened.ttnn, tensor, arrays)
             before[tensor.name] = _values(opened.ttnn, host)
             tensors[tensor.name] = _to_device(opened, tensor, host)
-        seconds = _launch(opened, plan, sources, tensors)
-        after = {name: _values(opened.ttnn, tensor.cpu()) for name, tensor in tensors.items()}
+        yield tensors, before
     finally:
         for device_tensor in tensors.values():
             device_tensor.deallocate()
-    if values is not None:
-        save_values(plan, after, Path(values))
-    return judge(plan, opened.device.name, arrays, before, after, seconds)
+
+
+def _bench(
+    opened: _OpenDevice, plan: Plan, sources: Path, golden: Path, meant: Counterpart | None
+) -> Measured:
+    from ttgen_runtime.bench import Measured
+    from ttgen_runtime.clock import Clock
+    from ttgen_runtime.verdict import judge, load_golden
+
+    arrays = load_golden(plan, golden)
+    clock = Clock(opened.ttnn, opened.handle)
+    other = None
+    with _placed(opened, plan, arrays) as (tensors, before):
+        seconds = _launch(opened, plan, sources, tensors, clock)
+        after = {name: _values(opened.ttnn, tensor.cpu()) for name, tensor in tensors.items()}
+        result = judge(plan, opened.device.name, arrays, before, after, seconds)
+        if meant is not None and result.passed:
+            other = _bench_ttnn(opened, plan, tensors, arrays, meant, clock)
+        stamps = clock.read()
+    return Measured(result, tuple(zip(stamps[::2], stamps[1::2], strict=True)), other)
+
+
+def _bench_ttnn(
+    opened: _OpenDevice,
+    plan: Plan,
+    tensors: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    meant: Counterpart,
+    clock: Clock,
+) -> MeasuredTtnn:
+    """Run ttnn's own operation on the kernel's tensors, and hold it to the same values."""
+    from ttgen.toolchain import summarize
+    from ttgen_runtime import ttnn_call
+    from ttgen_runtime.bench import MeasuredTtnn
+    from ttgen_runtime.compare import compare
+
+    output = next(tensor for tensor in plan.tensors if tensor.role == "output")
+    started = _programs_made(opened.logs)
+    try:
+        result, seconds = _timed(
+            opened,
+            lambda: ttnn_call.call(opened.ttnn, opened.handle, plan, meant, tensors),
+            clock,
+        )
+    except (RuntimeError, TypeError) as error:  # a kernel that does not compile; what it refuses
+        clock.stamp()
+        return MeasuredTtnn(unavailable=summarize(str(error)))
+    # The stamps before and after it are programs, too.
+    programs = _programs_made(opened.logs) - started - 2
+    values = _values(opened.ttnn, result.cpu())
+    result.deallocate()
+    expected = arrays[f"out_{output.name}"]
+    if values.size != expected.size:
+        problem: str | None = f"it gives the shape {values.shape}, the kernel {expected.shape}"
+    else:
+        values = values.reshape(expected.shape)
+        problem = compare(output.name, values, expected, plan.tolerance).problem
+    return MeasuredTtnn(seconds=seconds, programs=programs, problem=problem)
+
+
+def _programs_made(logs: Path) -> int:
+    """How many programs this process has run so far, as tt-metal's inspector counts them."""
+    log = logs / "generated" / "inspector" / "programs_log.yaml"
+    return log.read_text().count("program_compile_started:") if log.is_file() else 0
 
 
 def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
@@ -327,6 +441,7 @@ def handlers(session: Session) -> dict[str, Callable[..., Any]]:
         "info": session.open,
         "compile": session.compile,
         "run": session.run,
+        "bench": session.bench,
         "close": session.close,
     }
 

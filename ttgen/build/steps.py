@@ -15,8 +15,10 @@ from ttgen import plan as plans
 from ttgen import render as rendering
 from ttgen.build.job import Job
 from ttgen.build.workers import Workers
+from ttgen.counterpart import Counterpart
 from ttgen.errors import SdkError
-from ttgen_runtime.launch import compile_kernel, run_kernel, run_with_cycles
+from ttgen_runtime.bench import Entry
+from ttgen_runtime.launch import bench_kernel, compile_kernel, run_kernel, run_with_cycles
 from ttgen_runtime.result import Result, save
 
 #: Seconds after which a planner that does not answer is given up. Golden values of large kernels
@@ -99,6 +101,25 @@ class Steps:
             timeout=timeout,
         )
         return _explained_result(job, result)
+
+    def counterpart(self, job: Job) -> Counterpart | None:
+        """The call of ttnn's own that means what the kernel does, if one alone does."""
+        with self.workers.planner() as planner:
+            found = planner.call("counterpart", {"request": job.request()}, timeout=_PLAN_LIMIT)
+        return msgspec.convert(found["call"], Counterpart | None)
+
+    def bench(self, job: Job, device: str) -> Entry:
+        """What the kernel takes, next to ttnn's own operation, in a session of its own."""
+        return bench_kernel(
+            device,
+            job.arch,
+            self.workers.cache,
+            job.plan,
+            job.folder,
+            job.golden,
+            self.counterpart(job),
+            log=self.workers.log(f"bench-{job.arch}-{job.variant.name}"),
+        )
 
 
 def _explained_result(job: Job, result: Result) -> Result:
