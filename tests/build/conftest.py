@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
-from .project import CHECKOUT, Project, Run, clone, make
+from .project import CHECKOUT, Project, Run, clone, make, share_cache
 
 
 @dataclass(frozen=True)
@@ -20,21 +22,27 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Every kernel, compiled and run on Wolfpine. Not to be changed: take a ``copy``."""
+def built(run_folder: Path, cache: Path) -> Built:
+    """Every kernel, compiled and run on Wolfpine. Not to be changed: take a ``copy``.
+
+    The first process of a run that needs it makes it; others wait.
+    """
     if importlib.util.find_spec("ttnn") is None:
         pytest.skip("ttnn is not installed (extra: sim)")
-    project = make(tmp_path_factory.mktemp("library") / "project", CHECKOUT)
-    return Built(project, project.scons("-j2", "kernels", "test", "device=wolfpine", timeout=600))
+    root, said = run_folder / "library" / "project", run_folder / "library.json"
+    with (run_folder / "library.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            project = make(root, CHECKOUT)
+            share_cache(project, cache)
+            run = project.scons("-j2", "kernels", "test", "device=wolfpine", ok=None, timeout=1800)
+            said.write_text(json.dumps(asdict(run)))
+    built = Built(Project(root, root), Run(**json.loads(said.read_text())))
+    assert built.run.code == 0, built.run.text
+    return built
 
 
 @pytest.fixture
-def copy(built: Built, tmp_path: Path) -> Project:
+def copy(built: Built, cache: Path, tmp_path: Path) -> Project:
     """A copy of the built project, to be edited; its builds do only what an edit asks for."""
-    return clone(built.project, tmp_path / "project")
-
-
-@pytest.fixture(scope="session")
-def cache(built: Built) -> Path:
-    """Firmware and an SDK root, so that other projects need not make them."""
-    return built.project.root / "build" / ".cache"
+    return clone(built.project, tmp_path / "project", cache)

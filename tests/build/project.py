@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -33,12 +34,13 @@ _STEP = re.compile(r"^(PLAN|GOLDEN|RENDER|COMPILE|RUN) +(\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Run:
-    """What a process gave."""
+    """What a process gave; ``cpu_seconds`` are its own, whatever else the machine does."""
 
     code: int
     out: str
     err: str
     seconds: float
+    cpu_seconds: float
 
     @property
     def text(self) -> str:
@@ -51,6 +53,12 @@ class Run:
         for verb, job in _STEP.findall(self.out):
             found.setdefault(verb, []).append(job)
         return {verb: sorted(jobs) for verb, jobs in found.items()}
+
+
+def _cpu_seconds() -> float:
+    """Of this process's children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Project:
         self, argv: list[str], *, ok: bool | None = True, timeout: float = 300.0, **env: str
     ) -> Run:
         """Run a program in the project's folder."""
-        start = time.monotonic()
+        start, cpu_start = time.monotonic(), _cpu_seconds()
         done = subprocess.run(
             argv,
             cwd=self.root,
@@ -93,7 +101,8 @@ class Project:
             timeout=timeout,
             check=False,
         )
-        run = Run(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+        seconds, cpu_seconds = time.monotonic() - start, _cpu_seconds() - cpu_start
+        run = Run(done.returncode, done.stdout, done.stderr, seconds, cpu_seconds)
         assert ok is None or ok == (run.code == 0), run.text
         return run
 
@@ -169,15 +178,22 @@ def make(
 
 def share_cache(project: Project, cache: Path) -> None:
     """Let the project's builds use what others have compiled: firmware, the SDK's root."""
-    (project.root / "build").mkdir(exist_ok=True)
-    (project.root / "build" / ".cache").symlink_to(cache)
+    share(project.root / "build" / ".cache", cache)
 
 
-def clone(project: Project, root: Path) -> Project:
+def share(folder: Path, cache: Path) -> None:
+    """Make a cache of its own with logs of its own; what is compiled lies in ``cache``."""
+    folder.mkdir(parents=True)
+    for part in ("jit", "sdk", "toolchain"):
+        (cache / part).mkdir(parents=True, exist_ok=True)
+        (folder / part).symlink_to(cache / part)
+
+
+def clone(project: Project, root: Path, cache: Path) -> Project:
     """The project with everything that was built, as if it had been built there."""
     shutil.copytree(project.root, root, ignore=shutil.ignore_patterns(".cache"))
     copied = Project(root, root)
-    share_cache(copied, (project.root / "build" / ".cache").resolve())
+    share_cache(copied, cache)
     return copied
 
 
@@ -195,7 +211,11 @@ def spied(log: Path) -> tuple[set[str], list[str]]:
 
 @contextlib.contextmanager
 def memory_of_children() -> Iterator[dict[str, float]]:
-    """Measures the resident memory, in MB, of this process's descendants: ``sum`` at its peak."""
+    """Measures the resident memory, in MB, of this process's new descendants: ``sum`` at its peak.
+
+    Those that it had before, such as open sessions, are left out.
+    """
+    older = {process.pid for process in psutil.Process().children(recursive=True)}
     peak = {"sum": 0.0, "samples": 0.0}
     end = threading.Event()
 
@@ -204,6 +224,8 @@ def memory_of_children() -> Iterator[dict[str, float]]:
         while not end.wait(0.02):
             total = 0
             for process in me.children(recursive=True):
+                if process.pid in older:
+                    continue
                 with contextlib.suppress(psutil.Error):
                     total += process.memory_info().rss
             peak["sum"] = max(peak["sum"], total / 2**20)

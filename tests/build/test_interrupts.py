@@ -23,7 +23,7 @@ def hanging(built: Built, cache: Path, tmp_path_factory: pytest.TempPathFactory)
     share_cache(project, cache)
     project.write("sub.py", ELEMENTWISE.format(columns=96))
     project.write("broken/sub/ops/cb_push_back.j2", BREAKS["sub-no-push"].template)
-    project.write("SConstruct", SCONSTRUCT.format(limit=600, kernels=[("sub", "sub.py")]))
+    project.write("SConstruct", SCONSTRUCT.format(kernels=[("sub", "sub.py", 600)]))
     project.scons("kernels", "build/wormhole_b0/sub/golden.npz")
     return project
 
@@ -47,7 +47,7 @@ def test_nothing_stays_behind(hanging: Project, number: signal.Signals) -> None:
     before = hanging.contents("build")
     scons = hanging.start("test")
     try:
-        wait_for(lambda: simulators(hanging), 30)
+        wait_for(lambda: simulators(hanging), 120)
         time.sleep(1)
         assert scons.poll() is None
         scons.send_signal(number)

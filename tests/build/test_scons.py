@@ -15,6 +15,7 @@ from .project import (
     jobs,
     make,
     memory_of_children,
+    share,
     share_cache,
     spied,
     spy,
@@ -31,10 +32,12 @@ def bytes_of(project: Project, kernels: list[str], names: tuple[str, ...]) -> di
     return {path: (project.root / "build" / path).read_bytes() for path in paths}
 
 
-def test_two_folders_one_job_or_two_give_the_same_bytes(built: Built, tmp_path: Path) -> None:
+def test_two_folders_one_job_or_two_give_the_same_bytes(
+    built: Built, cache: Path, tmp_path: Path
+) -> None:
     """And planning and rendering everything takes less than 1 GB, with two jobs."""
     project = make(tmp_path / "elsewhere" / "deeper", CHECKOUT, origin=built.project.root)
-    share_cache(project, built.project.root / "build" / ".cache")
+    share_cache(project, cache)
     with memory_of_children() as used:
         run = project.scons("-j2", "sources")
     kernels = built.project.kernels()
@@ -138,7 +141,7 @@ def test_another_build_folder(copy: Project, tmp_path: Path) -> None:
     )
 
 
-def test_one_verdict_for_several_environments(copy: Project) -> None:
+def test_one_verdict_for_several_environments(copy: Project, cache: Path) -> None:
     """Two build folders in one SConstruct; what fails in the first fails the run."""
     copy.write(
         "SConstruct",
@@ -148,9 +151,7 @@ def test_one_verdict_for_several_environments(copy: Project) -> None:
         'other.TTKernel("copy", "kernels/copy.py")\n',
     )
     copy.edit("build/wormhole_b0/copy/result.json", '"status": "passed"', '"status": "failed"')
-    share = copy.root / "other"
-    share.mkdir()
-    (share / ".cache").symlink_to((copy.root / "build" / ".cache").resolve())
+    share(copy.root / "other" / ".cache", cache)
     run = copy.scons("test", ok=False)
     assert run.steps["RUN"] == ["wormhole_b0/copy"]
     assert run.out.count("ttgen: 1 passed, 0 failed") == 1

@@ -1,4 +1,8 @@
-"""What became of the generated programs, at the end of the run's output."""
+"""What became of the generated programs, at the end of the run's output.
+
+The counts travel in the tests' reports, which come from other processes where several share the
+work.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,12 @@ from collections.abc import Callable
 
 import pytest
 
-_LINES = pytest.StashKey[list[str]]()
+_TITLE = "generated programs"
 
 
 @pytest.fixture
 def report(
-    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+    record_property: Callable[[str, object], None],
 ) -> Callable[[str, Counter[str]], None]:
     """Keeps counts of outcomes for the summary and for JUnit."""
 
@@ -20,14 +24,19 @@ def report(
         for outcome, count in sorted(outcomes.items()):
             record_property(outcome, count)
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-        request.config.stash.setdefault(_LINES, []).append(f"{what}: {counts}")
+        record_property(_TITLE, f"{what}: {counts}")
 
     return keep
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = terminalreporter.config.stash.get(_LINES, [])
+    reports = [
+        *terminalreporter.getreports("passed"),
+        *terminalreporter.getreports("failed"),
+    ]
+    kept = [pair for report in reports if report.when == "call" for pair in report.user_properties]
+    lines = sorted(str(line) for name, line in kept if name == _TITLE)
     if lines:
-        terminalreporter.section("generated programs")
+        terminalreporter.section(_TITLE)
     for line in lines:
         terminalreporter.write_line(line)

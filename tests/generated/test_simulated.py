@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -56,12 +55,10 @@ def chosen(kind: str, arch: str) -> list[tuple[Program, Plan, Golden]]:
 @pytest.mark.sim
 def test_random_programs_give_the_same_bits_on_the_simulator(
     tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+    cache: Path,
     report: Callable[[str, Counter[str]], None],
 ) -> None:
     """One simulator for each architecture, side by side."""
-    shared = os.environ.get("TTGEN_TEST_CACHE")
-    cache = Path(shared) if shared else tmp_path_factory.mktemp("cache")
     programs = {
         arch: {kind: chosen(kind, arch) for kind in KINDS} for arch in sorted(ARCHITECTURES)
     }

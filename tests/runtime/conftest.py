@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +46,8 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """Sessions in $TTGEN_TEST_CACHE if that is set; closed at the end of the run."""
-    shared = os.environ.get("TTGEN_TEST_CACHE")
-    cache = Path(shared) if shared else tmp_path_factory.mktemp("cache")
+def bench(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Sessions that are closed at the end of the run."""
     bench = Bench(cache, tmp_path_factory.mktemp("logs"))
     yield bench
     bench.close()

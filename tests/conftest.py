@@ -1,0 +1,51 @@
+"""What a whole run shares, in one process or several: a cache of what is compiled; the order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+#: What takes longest comes first where several processes share the work: none of them is left with
+#: it when the others are done.
+LONGEST = (
+    "tests/generated/test_simulated.py",
+    "tests/build/test_wrong_kernels.py",
+    "tests/runtime/test_layouts.py",
+    "tests/build/test_increments.py",
+    "tests/interp/test_agreement.py",
+    "tests/build/test_scons.py",
+    "tests/generated/test_interpreted.py",
+    "tests/runtime/test_sessions.py",
+    "tests/build/test_bad_input.py",
+    "tests/test_launcher.py",
+    "tests/test_cli.py",
+    "tests/passes/test_meaning.py",
+)
+
+
+def is_one_of_several(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_one_of_several(config):
+        order = {name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
+@pytest.fixture(scope="session")
+def run_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run, the same one in all of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if is_one_of_several(pytestconfig) else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache(run_folder: Path) -> Path:
+    """For what the SDK compiles, firmware above all; $TTGEN_TEST_CACHE outlives the run."""
+    return Path(os.environ.get("TTGEN_TEST_CACHE") or run_folder / "cache")
