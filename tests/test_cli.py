@@ -265,3 +265,71 @@ def test_dumps_of_a_kernel_that_is_refused(run: Run) -> None:
     assert (status, err.startswith("ttgen: k.py:")) == (2, True)
     names = sorted(path.name for path in Path("ir/wormhole_b0/k").iterdir())
     assert names == ["00_source.py", "01_InferTTLayout.py"]
+
+
+# ttgen templates ----------------------------------------------------------------------------------
+
+FIRST_LINES = ["looked for in this order:", "  1  kern  (spec of k)", "  2  mine  (--templates)"]
+
+
+def test_the_templates_of_a_kernel(run: Run) -> None:
+    """Those that its spec names come before those that are given."""
+    Path("k.yaml").write_text("templates: [kern]\n")
+    assert run("templates", "eject", "host.cpp.j2", "--to", "kern") == (
+        *(0, "copied to kern/host.cpp.j2\n", ""),
+    )
+    status, out, _ = run("templates", "list", "--kernel", "k.py", "--templates", "mine")
+    assert (status, out.splitlines()[:3]) == (0, FIRST_LINES)
+    assert re.search(r"^host\.cpp\.j2 +kern/host\.cpp\.j2 +over ttgen/host\.cpp\.j2$", out, re.M)
+    status, out, err = run("templates", "show", "host.cpp.j2", "--kernel", "k.py")
+    assert (status, out, err) == (0, Path("kern/host.cpp.j2").read_text(), "kern/host.cpp.j2:\n")
+    status, out, _ = run("templates", "show", "host.cpp.j2", "--kernel", "k.py", "--builtin")
+    assert (status, out) == (0, Path("kern/host.cpp.j2").read_text().partition("\n")[2])
+    status, out, _ = run("templates", "diff", "--kernel", "k.py")
+    same = "kern/host.cpp.j2: the built-in one is as it was when it was copied\n"
+    assert (status, out) == (0, f"{same}  and so is the copy\n")
+
+
+def test_a_copy_goes_to_the_first_folder_that_is_given(run: Run) -> None:
+    given = ("--templates", "mine", "--templates", "more")
+    assert run("templates", "eject", "program.j2", *given)[1] == "copied to mine/program.j2\n"
+    assert run("templates", "eject", "program.j2")[1] == "copied to templates/program.j2\n"
+    status, _, err = run("templates", "eject", "program.j2", *given)
+    assert (status, err.splitlines()[0]) == (2, "ttgen: mine/program.j2 is there already")
+    assert run("templates", "eject", "program.j2", *given, "--force")[0] == 0
+
+
+def test_a_built_in_template_that_has_changed_is_an_exit_status(run: Run) -> None:
+    assert run("templates", "eject", "program.j2", "--to", "mine")[0] == 0
+    path = Path("mine/program.j2")
+    path.write_text(re.sub("sha256 .{16}", "sha256 0123456789abcdef", path.read_text()))
+    status, out, _ = run("templates", "diff", "program.j2", "--templates", "mine")
+    assert (status, out.splitlines()[0]) == (
+        1,
+        "mine/program.j2: the built-in one has changed since it was copied",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("show", "progam.j2"), "there is no template 'progam.j2'\n  did you mean program.j2?"),
+        (
+            ("eject", "x"),
+            "there is no built-in template 'x'\n  ttgen templates list shows them all",
+        ),
+        (("list", "--kernel", "none.py"), "there is no kernel source 'none.py'"),
+        (("list", "--variant", "big"), "--variant is one of a kernel's: give --kernel, too"),
+        (("list", "--kernel", "k.py", "--variant", "big"), "there is no variant 'big'; there is k"),
+    ],
+)
+def test_wrong_requests_for_templates(run: Run, arguments: tuple[str, ...], says: str) -> None:
+    status, out, err = run("templates", *arguments)
+    assert (status, out, err) == (2, "", f"ttgen: {says}\n")
+
+
+def test_lines_of_the_kernel(run: Run) -> None:
+    assert run("render", "k.py", "--lines", "source")[0] == 0
+    assert '\n#line 8 "k.py"\n' in Path("build/wormhole_b0/k/reader.cpp").read_text()
+    assert run("render", "k.py")[0] == 0
+    assert "#line" not in Path("build/wormhole_b0/k/reader.cpp").read_text()

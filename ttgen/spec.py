@@ -129,7 +129,7 @@ def load_variants(
         if not spec.is_file():
             return [_variant(source, project, name, Options())]
     text = _read(spec, project)
-    return _Parser(text, relative(spec, project), source, project, name).variants()
+    return _Parser(text, spec, source, project, name).variants()
 
 
 def _read(spec: Path, project: Path) -> str:
@@ -161,7 +161,7 @@ def load_base(
     """
     spec = source.with_suffix(".yaml")
     text = _read(spec, project) if spec.is_file() else ""
-    parser = _Parser(text, relative(spec, project), source, project, source.stem)
+    parser = _Parser(text, spec, source, project, source.stem)
     own = _merged(parser.given(options), parser.given({"parameters": dict(parameters)}))
     variant = _variant(source, project, source.stem, _merged(parser.base(), own))
     if function is None:
@@ -200,16 +200,16 @@ def parse_value(text: str) -> Any:
 class _Parser:
     """One spec's text, turned into variants."""
 
-    def __init__(self, text: str, file: str, source: Path, project: Path, kernel: str) -> None:
-        self._text, self._file, self._kernel = text, file, kernel
-        self._source, self._project = source, project
+    def __init__(self, text: str, spec: Path, source: Path, project: Path, kernel: str) -> None:
+        self._text, self._file, self._kernel = text, relative(spec, project), kernel
+        self._spec, self._source, self._project = spec, source, project
 
     def variants(self) -> list[Variant]:
         document = self._document()
         variants = document.pop("variants", None)
         base = self._options(document, [])
         if variants is None:
-            return [_variant(self._source, self._project, self._kernel, base)]
+            return [self._variant(self._kernel, base)]
         if not isinstance(variants, dict) or not variants:
             raise self._error(["variants"], "must map at least one variant's name to its options")
         return list(self._named_variants(variants, base))
@@ -236,7 +236,10 @@ class _Parser:
                 raise self._error(path, problem)
             own = self._options({} if value is None else value, path)
             full_name = f"{self._kernel}-{name}"
-            yield _variant(self._source, self._project, full_name, _merged(base, own))
+            yield self._variant(full_name, _merged(base, own))
+
+    def _variant(self, name: str, options: Options) -> Variant:
+        return _variant(self._source, self._project, name, options, self._spec)
 
     def _document(self) -> dict[str, Any]:
         try:
@@ -343,10 +346,13 @@ def _merged_values(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _variant(source: Path, project: Path, name: str, options: Options) -> Variant:
+def _variant(
+    source: Path, project: Path, name: str, options: Options, spec: Path | None = None
+) -> Variant:
+    """The variant ``name``; folders that ``options`` name are relative to ``spec``."""
     given = {key: getattr(options, key) for key in _PASS_OPTIONS}
     tolerance = msgspec.to_builtins(options.tolerance) if options.tolerance else {}
-    folder = Path(relative(source, project)).parent
+    folder = Path(relative(spec or source, project)).parent
     return Variant(
         name=name,
         source=relative(source, project),

@@ -8,7 +8,8 @@ five ELFs; and on demand golden values and a test result. The aliases ``plans``,
 Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architectures, with commas;
 empty: those of the spec), ``TT_KERNEL`` (globs over kernel names, with commas), ``TT_DEVICE``
 (where tests run), ``TT_TIMEOUT`` (seconds that a test may run; empty: by the kernel's size),
-``TT_TEMPLATES`` (folders of templates).
+``TT_TEMPLATES`` (folders of templates), ``TT_LINES`` (``source``: compilers and debuggers name the
+kernel's lines).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ttgen.build.selection import Selection
 from ttgen.build.session import REPORTS, BuildSession, all_sessions, current_session
 from ttgen.errors import TTError
 from ttgen.fingerprint import fingerprint
+from ttgen.render import LINES, Lines
 from ttgen.spec import Variant, load_variants
 from ttgen_runtime.devices import select
 
@@ -39,6 +41,7 @@ _DEFAULTS = {
     "TT_DEVICE": "auto",
     "TT_TIMEOUT": "",
     "TT_TEMPLATES": [],
+    "TT_LINES": "generated",
 }
 
 #: Aliases that fail where the selection means no kernel; ``test`` does so as well.
@@ -132,6 +135,7 @@ def _jobs(env: Any, file: Any, variants: list[Variant], templates: Iterable[Any]
                 arch=arch,
                 templates=tuple(Path(env.Dir(folder).abspath) for folder in folders),
                 path=Path(file.abspath),
+                lines=_lines(env["TT_LINES"]),
             )
             if _selection.takes(job, env["TT_KERNEL"]):
                 yield job
@@ -151,7 +155,9 @@ def _declare(env: Any, job: Job, source: Any) -> list[Any]:
 
     plan = declare("TTPlan", [job.plan], [source], f"{job.identity()} {fingerprint('plan')}")
     templates = scanners.template_names_in(job.template_set().folders)
-    sources = declare("TTSources", job.sources, plan, f"{fingerprint('render')} {templates}")
+    sources = declare(
+        "TTSources", job.sources, plan, f"{fingerprint('render')} {job.lines} {templates}"
+    )
     kernel_sources = [env.File(str(path)) for path in job.kernel_sources]
     elfs = declare("TTElfs", job.elfs, [*plan, *kernel_sources], session.toolchain)
     golden = declare("TTGolden", [job.golden], [source, *plan], fingerprint("golden"))
@@ -198,6 +204,14 @@ def _builder(
 def _run(session: BuildSession, job: Job, env: Any) -> None:
     """Run and compare. A wrong kernel must not hide another: the verdict comes after the last."""
     session.run(job, str(select(env["TT_DEVICE"], job.arch)), _seconds(env["TT_TIMEOUT"]))
+
+
+def _lines(text: Any) -> Lines:
+    """What ``TT_LINES`` says."""
+    for lines in LINES:
+        if text == lines:
+            return lines
+    raise UserError(f"TT_LINES is '{text}', and must be one of: {', '.join(LINES)}")
 
 
 def _seconds(text: Any) -> float | None:

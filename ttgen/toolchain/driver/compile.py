@@ -7,8 +7,13 @@ import os
 from . import kept, sfpu
 from .clang import base, front_end
 from .config import Config
+from .kernel import kernel_source
 from .process import become, run
 from .rules import Arch, DriverError, architecture, translate, value_of
+from .store import read
+
+# What a kernel has in it whose lines stand for those of another file: somebody will debug it.
+NAMES_LINES = b"\n#line "
 
 # Sources that only GCC compiles, and ours that do the same; each says what is wrong with the other.
 REPLACED = {
@@ -30,6 +35,8 @@ def compile_source(config: Config, args: list[str]) -> None:
     """Compiles as ``args`` say, or takes what came of that before."""
     arch = architecture(args)
     flags = [replaced(config, flag) for flag in translate(args)]
+    if "-g" in args:
+        flags += debug_flags(config, kernel_source())
     if any(flag.endswith(".S") for flag in flags):
         become([*base(config), *assembler_flags(flags)])
     elif "-c" not in flags:
@@ -44,6 +51,15 @@ def compile_object(config: Config, arch: Arch, flags: list[str]) -> None:
     """Compiles; ends the process where that fails."""
     if status := run(front_end(config, arch, flags)):
         raise SystemExit(status)
+
+
+def debug_flags(config: Config, kernel: str | None) -> list[str]:
+    """Line tables for a debugger, without the folders of this machine; none for other kernels."""
+    if kernel is None or not os.path.isabs(kernel) or NAMES_LINES not in read(kernel):
+        return []
+    folders = (config.sdk_root, config.zig_lib, os.path.dirname(kernel))
+    maps = [f"-fdebug-prefix-map={folder}/=" for folder in folders]
+    return ["-gline-tables-only", "-fdebug-compilation-dir=.", *maps]
 
 
 def replaced(config: Config, word: str) -> str:

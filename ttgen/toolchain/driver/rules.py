@@ -31,7 +31,7 @@ COMPILE_RULES = (
     Rule("--param=", (), "GCC tuning"),
     Rule("-fno-tree-", (), "names of GCC passes; -fno-builtin forbids what they forbid"),
     Rule("-W", ("-w",), "the SDK's headers are clean under GCC's warnings, not under clang's"),
-    Rule("-g", (), "nothing reads the debug information, and it doubles the link time"),
+    Rule("-g", (), "it doubles the link time; compile.py adds line tables where #line is used"),
 )
 
 # An architecture is known by its CPU name. The value: tt-metal's folder name, SFPI's macro.
