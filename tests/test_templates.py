@@ -406,6 +406,16 @@ def test_renamed_variables_keep_apart() -> None:
     assert found == re.sub(r"\binner\b", "b_2", expected)
 
 
+def test_the_path_of_a_kernel_ends_no_comment() -> None:
+    """It is in comments of C++, and in a docstring of Python."""
+    odd = 'k\n#error\\/"""/k.py'
+    source = msgspec.structs.replace(GEMM.source, path=odd)
+    found = render(msgspec.structs.replace(GEMM, source=source), TemplateSet())
+    clean = "k_#error_/___/k.py"
+    for name, text in found.items():
+        assert text == BUILTIN[name].replace(GEMM.source.path, clean), name
+
+
 def test_every_macro_of_the_sdk_is_one_that_names_avoid() -> None:
     sdk = find_sdk()
     if sdk is None:
@@ -433,6 +443,7 @@ def test_the_list_says_which_file_wins_and_why(tmp_path: Path) -> None:
     folder(tmp_path / "user", ops__pack_tile=pack, mine=SDK)
     folder(tmp_path / "project", ops__pack_tile=pack, ops__pack_tiles=SDK)
     (tmp_path / "user" / "filters.py").write_text('FILTERS = {"hex": hex}\nGLOBALS = {"n": 1}\n')
+    assert "\n  2  none  (--templates; not there)\n" in tools(tmp_path, "user", "none").listing()
     lines = tools(tmp_path, "user", "project").listing().splitlines()
     assert lines[:5] == [
         "looked for in this order:",

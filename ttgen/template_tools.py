@@ -52,7 +52,8 @@ class Tools:
     def listing(self) -> str:
         """Every template, the file that wins, and what it lies over."""
         header = [
-            f"  {n}  {self._shown(x.folder)}  ({x.why})" for n, x in enumerate(self.layers, 1)
+            f"  {n}  {self._shown(x.folder)}  ({x.why}{'' if x.folder.is_dir() else '; not there'})"
+            for n, x in enumerate(self.layers, 1)
         ]
         order = ["looked for in this order:", *header, f"  {len(self.layers) + 1}  built in", ""]
         rows = [(name, *self._row(name)) for name in self.names()]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
 from ttgen.toolchain.driver import rules
+from ttgen.toolchain.driver.compile import debug_flags
+from ttgen.toolchain.driver.config import Config
 
 # Taken from what tt-metal 0.81.1 writes for a compute kernel; paths shortened.
 COMPILE = shlex.split(
@@ -67,3 +70,26 @@ def test_architectures(cpu: str, name: str, macro: str) -> None:
 def test_another_architecture_is_refused(args: list[str]) -> None:
     with pytest.raises(rules.DriverError, match="Wormhole and Blackhole"):
         rules.architecture(args)
+
+
+def test_only_kernels_that_name_lines_have_line_tables(tmp_path: Path) -> None:
+    """And none of this machine's folders is in them."""
+    config = Config(
+        sfpi="/r/runtime/sfpi",
+        zig="/z/zig",
+        zig_lib="/z/lib",
+        fingerprint="f",
+        version_line="v",
+        cache="/c",
+    )
+    kernel = tmp_path / "reader.cpp"
+    kernel.write_text('void f() {\n#line 3 "k.py"\n}\n')
+    assert debug_flags(config, str(kernel)) == [
+        "-gline-tables-only",
+        "-fdebug-compilation-dir=.",
+        *(f"-fdebug-prefix-map={folder}/=" for folder in ("/r", "/z/lib", tmp_path)),
+    ]
+    kernel.write_text("void f() {}\n// #line 3\n")
+    assert debug_flags(config, str(kernel)) == []
+    assert debug_flags(config, None) == []
+    assert debug_flags(config, "api/dataflow/dataflow_api.h") == []

@@ -20,6 +20,11 @@ def cpp_factor(text: str) -> str:
     return text if re.fullmatch(r"\w+", text) else f"({text})"
 
 
+def comment_text(text: str) -> str:
+    """``text`` for a comment or a docstring: one line, that ends neither of them."""
+    return re.sub(r'[\x00-\x1f\x7f-\x9f\u2028\u2029"\\]', "_", text)
+
+
 def _cpp(expr: Expr) -> tuple[str, int]:
     """The text, and how tightly its outermost operator binds."""
     if not isinstance(expr, BinaryOp):

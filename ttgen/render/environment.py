@@ -23,13 +23,14 @@ from msgspec import Struct
 
 from ttgen.plan.model import For, Let, Op
 from ttgen.plan.shards import sharding
-from ttgen.render.cpp import cpp_expression, cpp_factor
+from ttgen.render.cpp import comment_text, cpp_expression, cpp_factor
 from ttgen.render.extensions import Extensions, load_extensions
 from ttgen.render.markers import TemplateMarkers
 from ttgen.render.search import TemplateSet
 
 #: What templates of ttgen's own have beyond Jinja's.
 FILTERS: Mapping[str, Any] = {
+    "comment": comment_text,
     "cpp": cpp_expression,
     "cpp_string": json.dumps,
     "factor": cpp_factor,
