@@ -373,6 +373,7 @@ def with_variable(name: str) -> Plan:
         ("A_cb", "a_cb_2"),
         ("NOC_INDEX", "noc_index_2"),
         ("tt_l1_ptr", "tt_l1_ptr_2"),
+        ("relu_tile", "relu_tile_2"),
         ("__b", "b_2"),
         ("_", "_"),
         ("kernel_main", "kernel_main_2"),
