@@ -163,7 +163,11 @@ def test_what_does_not_compile_names_program_template_and_kernel(
 
 
 def lines_of(elf: Path) -> dict[str, set[int]]:
-    """The lines that an ELF's debug information names, by file; no folder is this machine's."""
+    """The lines of code and of calls in it that an ELF's debug information names, by file.
+
+    What a program calls is inlined, so its own lines may be places of calls alone. No folder is
+    this machine's.
+    """
     from elftools.elf.elffile import ELFFile
 
     found: dict[str, set[int]] = {}
@@ -171,14 +175,19 @@ def lines_of(elf: Path) -> dict[str, set[int]]:
         info = ELFFile(file).get_dwarf_info()
         for unit in info.iter_CUs():
             program = info.line_program_for_CU(unit)
-            header = program.header if program else None
-            for entry in program.get_entries() if program else ():
-                state = entry.state
-                if state is not None and not state.end_sequence:
-                    named = header.file_entry[state.file]
-                    folder = header.include_directory[named.dir_index].decode()
-                    assert not folder.startswith("/"), folder
-                    found.setdefault(named.name.decode(), set()).add(state.line)
+            if program is None:
+                continue
+            files = program.header.file_entry
+            folders = [folder.decode() for folder in program.header.include_directory]
+            assert not any(folder.startswith("/") for folder in folders)
+            states = [entry.state for entry in program.get_entries() if entry.state]
+            lines = [(state.file, state.line) for state in states if not state.end_sequence]
+            calls = [
+                die.attributes for die in unit.iter_DIEs() if "DW_AT_call_line" in die.attributes
+            ]
+            lines += [(a["DW_AT_call_file"].value, a["DW_AT_call_line"].value) for a in calls]
+            for number, line in lines:
+                found.setdefault(files[number].name.decode(), set()).add(line)
     return found
 
 
