@@ -13,7 +13,7 @@ import yaml
 
 from ttgen import __version__
 from ttgen.arch import ARCHITECTURES
-from ttgen.build.job import Job
+from ttgen.build.job import Job, declared
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.errors import TTError
@@ -154,7 +154,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
         Job(
             project=project,
             build=options.out.absolute(),
-            variant=variant,
+            declared=declared(variant),
             arch=options.arch,
             templates=tuple(folder.absolute() for folder in options.templates),
             path=source,

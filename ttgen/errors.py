@@ -58,6 +58,10 @@ class TemplateError(TTError):
     """A template is missing, broken, or used with a plan that it is not made for."""
 
 
+class OutputError(TTError):
+    """A file cannot be written: no space, no rights."""
+
+
 class SdkError(TTError):
     """The tt-metal SDK, a compiler or a simulator is missing or unusable."""
 

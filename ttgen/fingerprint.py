@@ -1,14 +1,14 @@
-"""Which version of ttgen's own code a step depends on, by content."""
+"""Which version of ttgen's own code, of packages and of the SDK a step depends on, by content."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-
-from ttgen.errors import SdkError
 
 _PACKAGE = Path(__file__).parent
 
@@ -29,12 +29,14 @@ STEPS: dict[str, tuple[str, ...]] = {
         "spec.py",
         "vector.py",
     ),
+    "spec": ("arch.py", "build/job.py", "layouts.py", "plan/model.py", "spec.py", "textpos.py"),
     "golden": ("frontend", "golden.py", "planner.py"),
     "render": (
         "formats.py",
         "frontend/imports.py",
         "frontend/source.py",
         "ops.py",
+        "outputs.py",
         "plan/model.py",
         "plan/shards.py",
         "render",
@@ -44,9 +46,14 @@ STEPS: dict[str, tuple[str, ...]] = {
 #: The distributions whose release decides what a step makes.
 _DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "plan": ("apache-tvm", "apache-tvm-ffi"),
+    "spec": ("msgspec", "pyyaml"),
     "golden": ("apache-tvm", "apache-tvm-ffi", "numpy"),
     "render": ("jinja2",),
 }
+#: Lines of a RECORD that do not come with the distribution.
+_OF_THE_INSTALLER = re.compile(r"^(\.\.|/)|\.dist-info/|\.pyc,")
+#: The variables that choose among what is installed.
+_CHOOSING = ("TTGEN_SFPI", "TTGEN_TOOLCHAIN", "TT_METAL_RUNTIME_ROOT")
 
 
 @cache
@@ -56,8 +63,20 @@ def fingerprint(step: str) -> str:
     for part in STEPS[step]:
         _add(digest, _PACKAGE / part, _PACKAGE)
     for name in _DISTRIBUTIONS[step]:
-        digest.update(f"{name} {_release(name)}\n".encode())
+        digest.update(f"{name} {_release(name)[0]}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def fingerprint_files(step: str) -> list[str]:
+    """The files and folders that :func:`fingerprint` is made from."""
+    return [*_code([_PACKAGE / part for part in STEPS[step]]), *_package_folders()]
+
+
+def environment_key() -> str:
+    """A hash of what decides which of the installed packages and compilers are used."""
+    chosen = [os.environ.get(name, "") for name in _CHOOSING]
+    text = "\0".join([sys.executable, sys.version, *sys.path, *chosen])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def tree_fingerprint(folder: Path) -> str:
@@ -74,26 +93,71 @@ def _add(digest: hashlib._Hash, path: Path, root: Path) -> None:
         digest.update(file.read_bytes())
 
 
-def _release(distribution: str) -> str:
+def _code(parts: list[Path]) -> list[str]:
+    """The Python files of modules and packages, and the folders that more of them may appear in."""
+    found: list[Path] = []
+    for part in parts:
+        found.append(part)
+        if part.is_dir():
+            below = [path for path in part.rglob("*") if "__pycache__" not in path.parts]
+            found += [path for path in below if path.is_dir() or path.suffix == ".py"]
+    return [str(path) for path in found]
+
+
+def _package_folders() -> list[str]:
+    """The folders that packages are installed into: each has a folder for every release in it."""
+    return [entry for entry in sys.path if entry.rstrip("/").endswith("-packages")]
+
+
+@cache
+def _release(distribution: str) -> tuple[str, str]:
+    """The release of a distribution, and a hash of what RECORD says of the files in its packages.
+
+    Not of scripts, nor of what the installer adds: those differ from one environment to another.
+    """
+    from importlib import metadata  # most runs do without it, and it takes long
+
     try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
+        found = metadata.distribution(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed", ""
+    lines = (found.read_text("RECORD") or "").splitlines()
+    own = sorted(line for line in lines if not _OF_THE_INSTALLER.search(line))
+    return found.version, hashlib.sha256("\n".join(own).encode()).hexdigest()[:16]
 
 
 @cache
 def sdk_fingerprint() -> str:
     """The SDK, its compiler, the simulator and the run time: what ELFs and results depend on."""
+    from ttgen.errors import SdkError
     from ttgen.sdk import choose_toolchain, find_sdk
 
-    sdk = find_sdk()
+    sdk = " ".join(_release("ttnn")) if find_sdk() else "no ttnn"
     try:
         sfpi, stand_in = choose_toolchain()
         compiler = str(stand_in.version_line if stand_in else sfpi)
     except SdkError as error:
         compiler = error.message
-    releases = [sdk.version if sdk else "no ttnn", compiler, _release("wolfpine")]
+    releases = [sdk, compiler, _release("wolfpine")[0]]
+    return " ".join([*releases, tree_fingerprint(_runtime())])
+
+
+def sdk_files() -> list[str]:
+    """The files and folders that :func:`sdk_fingerprint` is made from."""
+    from ttgen.sdk import SFPI_INSTALLED
+    from ttgen.toolchain.install import COMPILER, sources
+
+    places = [SFPI_INSTALLED]
+    places += [Path(os.environ[n]) for n in ("TTGEN_SFPI",) if n in os.environ]
+    if root := os.environ.get("TT_METAL_RUNTIME_ROOT"):
+        places.append(Path(root) / "runtime" / "sfpi")
+    tools = [str(place / COMPILER) for place in places]
+    stand_in = [str(path) for path in sources()]
+    return [*tools, *stand_in, *_code([_runtime()]), *_package_folders()]
+
+
+def _runtime() -> Path:
     runtime = find_spec("ttgen_runtime")
     assert runtime is not None
     assert runtime.origin is not None
-    return " ".join([*releases, tree_fingerprint(Path(runtime.origin).parent)])
+    return Path(runtime.origin).parent

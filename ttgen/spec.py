@@ -115,6 +115,11 @@ class Variant(Struct, frozen=True):
     templates: tuple[str, ...]
 
 
+#: Reads a variant from JSON. Made here, at import: msgspec 0.22 crashes where two threads look at
+#: a type for the first time.
+VARIANTS = msgspec.json.Decoder(Variant)
+
+
 def load_variants(
     source: Path, project: Path, *, name: str | None = None, spec: Path | None = None
 ) -> list[Variant]:

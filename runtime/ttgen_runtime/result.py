@@ -53,6 +53,10 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.status == "passed"
 
 
+#: Made here, at import: msgspec 0.22 crashes where two threads look at a type for the first time.
+_DECODER = msgspec.json.Decoder(Result)
+
+
 def encode(result: Result) -> str:
     """The result as JSON text, its keys in the order of the fields."""
     return json.dumps(msgspec.to_builtins(result), indent=2, ensure_ascii=False) + "\n"
@@ -66,7 +70,7 @@ def save(result: Result, path: Path) -> None:
 def load(path: Path) -> Result:
     """Read a result back; DeviceError when it is not one."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Result)
+        return _DECODER.decode(path.read_bytes())
     except (OSError, msgspec.MsgspecError) as error:
         raise DeviceError(f"not a result: {error}", at=Location(str(path))) from None
 

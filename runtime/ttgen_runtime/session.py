@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from ttgen import service
 from ttgen.errors import DeviceError, SdkError
+from ttgen.files import write_atomically, write_bytes_atomically
+from ttgen.outputs import HEADERS
 from ttgen_runtime.devices import DEVICES, Device
+from ttgen_runtime.headers import encode, headers_read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +60,10 @@ class Session:
         return self._open.facts
 
     def compile(self, plan: str, sources: str, elf_dir: str) -> dict[str, list[str]]:
-        """Build the kernels in the folder ``sources``; their five ELFs go to ``elf_dir``."""
+        """Build the kernels in the folder ``sources``; their five ELFs go to ``elf_dir``.
+
+        So does a list of the SDK's headers that the compiler has read.
+        """
         from ttgen.plan import load
 
         if self.device.runs:
@@ -69,7 +75,9 @@ class Session:
             _compile(self._open, loaded, Path(sources))
         elves = _program_elves(self._open.logs, loaded, Path(sources))
         for name, path in elves.items():
-            _copy_atomically(path, Path(elf_dir) / name)
+            write_bytes_atomically(Path(elf_dir) / name, path.read_bytes())
+        read = headers_read(elves.values(), Path(os.environ["TT_METAL_RUNTIME_ROOT"]))
+        write_atomically(Path(elf_dir) / HEADERS, encode(read))
         return {"elves": sorted(elves)}
 
     def run(
@@ -299,13 +307,6 @@ def _numbered(path: Path) -> dict[int, str]:
         raise SdkError(f"tt-metal has left no {path.name}: {error.strerror}") from None
     pairs = (line.partition(": ") for line in lines)
     return {int(number): text for number, found, text in pairs if found and number.isdigit()}
-
-
-def _copy_atomically(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
 
 
 def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path, values: str | None) -> Any:

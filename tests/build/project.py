@@ -77,6 +77,7 @@ class Project:
             **inherited,
             "PYTHONPATH": os.pathsep.join([*([before] if before else []), *path]),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONFAULTHANDLER": "1",
             **more,
         }
 
@@ -103,7 +104,7 @@ class Project:
         )
         seconds, cpu_seconds = time.monotonic() - start, _cpu_seconds() - cpu_start
         run = Run(done.returncode, done.stdout, done.stderr, seconds, cpu_seconds)
-        assert ok is None or ok == (run.code == 0), run.text
+        assert ok is None or ok == (run.code == 0), f"exit status {run.code}: {run.text}"
         return run
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

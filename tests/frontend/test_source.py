@@ -10,7 +10,7 @@ import pytest
 from sources import HEADER, elementwise, gemm
 
 from ttgen.errors import SourceError
-from ttgen.frontend.imports import project_imports
+from ttgen.frontend.imports import find_imports
 from ttgen.frontend.kernel import find_kernel
 from ttgen.frontend.source import load_source
 from ttgen.passes.pipeline import run_pipeline
@@ -144,7 +144,7 @@ def test_imports_are_found_without_running_anything(tmp_path: Path) -> None:
         broken="def (\n",
     )
     (tmp_path / "os.py").write_text("")
-    names = [file.stem for file in project_imports(path, tmp_path)]
+    names = [file.stem for file in find_imports(path, tmp_path).files]
     assert names == ["broken", "deep", "lib", "more"]
 
 
@@ -161,7 +161,7 @@ def test_what_imports_finds_is_what_a_source_reads(tmp_path: Path) -> None:
         inner="import lib\n",
     )
     load_source(path, tmp_path)
-    found = {file.relative_to(tmp_path).as_posix() for file in project_imports(path, tmp_path)}
+    found = {file.relative_to(tmp_path).as_posix() for file in find_imports(path, tmp_path).files}
     assert found == {"shapes/__init__.py", "shapes/sizes.py", "kernels/lib.py", "kernels/inner.py"}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ttgen.arch import ARCHITECTURES
-from ttgen.build.job import Job
+from ttgen.build.job import Job, declared
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.spec import Variant, load_variants
@@ -70,7 +70,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> str:
 def test_it_agrees_with_wolfpine(
     arch: str, kernel: str, workers: Workers, variants: dict[str, Variant], tmp_path: Path
 ) -> None:
-    job = Job(PROJECT, tmp_path, variants[kernel], arch)
+    job = Job(PROJECT, tmp_path, declared(variants[kernel]), arch)
     steps = Steps(workers)
     steps.plan(job)
     steps.golden(job)

@@ -4,59 +4,96 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttgen.errors import TTError
-from ttgen.frontend.imports import project_imports
-from ttgen.render import TemplateSet, template_files
+
+if TYPE_CHECKING:
+    from ttgen.build.job import Job
+    from ttgen.render import TemplateSet
 
 _Operations = tuple[tuple[str, frozenset[str]], ...]
 """The operations that each program of a plan uses."""
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Files that a step reads, and places where a new file would change what it reads."""
+
+    files: tuple[Path, ...]
+    missing: tuple[Path, ...]
+
+    def paths(self) -> list[str]:
+        """Both."""
+        return [str(path) for path in (*self.files, *self.missing)]
+
+
+def import_inputs(source: Path, project: Path) -> Inputs:
+    """The project's modules that a kernel source imports, directly or not."""
+    from ttgen.frontend.imports import find_imports
+
+    found = find_imports(source, project)
+    return Inputs(found.files, found.missing)
+
+
+def template_inputs(job: Job) -> Inputs:
+    """The templates that a plan's files are rendered from.
+
+    A broken template has no inputs: rendering reports it, with its place.
+    """
+    return _template_inputs(job.template_set(), _operations_of(job.plan))
+
+
 def scan_imports(node: Any, env: Any, path: Any) -> list[Any]:
-    """Nodes of the project's modules that a kernel source imports, directly or not."""
-    if not node.exists() or not str(node).endswith(".py"):
+    """Nodes of the project's modules that a kernel source imports, directly or not.
+
+    A module that the build makes counts before it is there: SCons scans again once it is.
+    """
+    if not str(node).endswith(".py") or not node.rexists():
         return []
     project = Path(env.Dir("#").abspath)
-    return [env.File(str(found)) for found in project_imports(Path(node.abspath), project)]
+    inputs = import_inputs(read_from(node), project)
+    made = [file for path in inputs.missing if (file := env.Entry(str(path))).is_derived()]
+    return [*(env.File(str(path)) for path in inputs.files), *made]
 
 
 def scan_templates(node: Any, env: Any, path: Any) -> list[Any]:
-    """Nodes of the templates that a plan's files are rendered from.
-
-    A broken template has no dependencies: rendering reports it, with its place.
-    """
-    if not node.exists():
+    """Nodes of the templates that a plan's files are rendered from."""
+    kernel = getattr(node.attributes, "tt_kernel", None)
+    if kernel is None or not node.exists():
         return []
-    used = _operations_of(Path(node.abspath))
-    return [env.File(str(file)) for file in _template_files(env["TT_JOB"].template_set(), used)]
+    job = kernel.job
+    return [env.File(str(file)) for file in template_inputs(job).files]
+
+
+def read_from(node: Any) -> Path:
+    """Where a kernel source is read: of one in a variant folder, where it comes from.
+
+    Its neighbours are there. A source that the build makes has none, and lies where it is made.
+    """
+    origin = node if node.is_derived() else node.srcnode()
+    return Path(origin.abspath)
 
 
 @cache
-def _template_files(templates: TemplateSet, used: _Operations) -> tuple[Path, ...]:
-    """The templates that programs with these operations are rendered from.
-
-    Found once for all plans with the same operations, as a build does not see templates change
+def _template_inputs(templates: TemplateSet, used: _Operations) -> Inputs:
+    """Found once for all plans with the same operations, as a build does not see templates change
     while it runs.
     """
+    from ttgen.render import template_files
+
     try:
         files = template_files(templates, dict(used))
     except TTError:
-        return ()
-    return tuple(file for file in files if file.is_file())
-
-
-@cache
-def template_names_in(folders: tuple[Path, ...]) -> str:
-    """The names of all files in ``folders``: one more of them may take a template's place.
-
-    Read once: a build does not see what is added while it runs.
-    """
-    files = ((i, f) for i, folder in enumerate(folders) for f in folder.rglob("*") if f.is_file())
-    return " ".join(sorted(f"{i}:{file.relative_to(folders[i]).as_posix()}" for i, file in files))
+        return Inputs((), ())
+    there = [file.is_file() for file in files]
+    return Inputs(
+        tuple(file for file, is_there in zip(files, there, strict=True) if is_there),
+        tuple(file for file, is_there in zip(files, there, strict=True) if not is_there),
+    )
 
 
 def _operations_of(plan: Path) -> _Operations:

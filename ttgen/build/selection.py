@@ -20,13 +20,13 @@ class Selection:
 
     def takes(self, job: Job, pattern: str) -> bool:
         """Whether ``job`` is asked for; ``pattern`` as in :meth:`Job.matches`."""
-        self._kernels.setdefault(job.variant.name)
+        self._kernels.setdefault(job.name)
         matched = False
         for part in pattern.split(","):
             matches = job.matches(part)
             self._vain[part] = self._vain.get(part, True) and not matches
             matched = matched or matches
-        if matched and job.arch not in job.variant.arch:
+        if matched and job.arch not in job.declared.arch:
             self._skipped = job
             return False
         self._chosen += matched
@@ -38,7 +38,7 @@ class Selection:
             if vain:
                 return f"no kernel matches '{part.strip()}'; there is {', '.join(self._kernels)}"
         if self._skipped is not None and not self._chosen:
-            arch, name = self._skipped.arch, self._skipped.variant.name
-            made_for = ", ".join(self._skipped.variant.arch)
+            arch, name = self._skipped.arch, self._skipped.name
+            made_for = ", ".join(self._skipped.declared.arch)
             return f"nothing to build for {arch}: the spec of '{name}' says arch: [{made_for}]"
         return None

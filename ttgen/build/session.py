@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import sys
+import time
 from collections import Counter
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
+from SCons.Errors import UserError
 from SCons.Script import GetOption
 
 from ttgen.build.interrupt import Interrupt
 from ttgen.build.job import Job
-from ttgen.build.steps import Steps
-from ttgen.build.workers import Workers
+from ttgen.build.ledger import Ledger
 from ttgen.errors import TTError
-from ttgen.files import write_atomically
-from ttgen.fingerprint import sdk_fingerprint
-from ttgen_runtime.devices import select
-from ttgen_runtime.result import Result, load, summary, write_junit
+from ttgen.fingerprint import (
+    environment_key,
+    fingerprint,
+    fingerprint_files,
+    sdk_files,
+    sdk_fingerprint,
+)
+
+if TYPE_CHECKING:
+    from ttgen.build.steps import Steps
+    from ttgen.build.workers import Workers
+    from ttgen_runtime.result import Result
 
 #: The files that a test run leaves in the build folder: JUnit XML, and a line per kernel.
 REPORTS = ("results.xml", "results.txt")
+#: What builds keep there for themselves: what they know, who builds, and what workers share.
+LEDGER, LOCK, CACHE = ".ttgen.json", ".ttgen.lock", ".cache"
 #: How the summary calls what a step did.
 _DONE = {
     "PLAN": "planned",
@@ -35,6 +48,7 @@ _DONE = {
 }
 
 
+_started = time.time_ns()
 _sessions: dict[Path, BuildSession] = {}
 
 
@@ -47,7 +61,7 @@ def current_session(env: Any) -> BuildSession:
     """The session of this SCons run for the environment's build folder."""
     build = Path(env.Dir(env["TT_BUILD"]).abspath)
     if build not in _sessions:
-        _sessions[build] = session = BuildSession(build)
+        _sessions[build] = session = BuildSession(build, env.Dir(str(build)))
         atexit.register(session.finish)
     return _sessions[build]
 
@@ -60,13 +74,20 @@ def all_sessions() -> list[BuildSession]:
 class BuildSession:
     """What the actions of one SCons run share. Actions run in several threads."""
 
-    def __init__(self, build: Path) -> None:
-        self.jobs: list[Job] = []
-        self._build = build
+    def __init__(self, build: Path, node: Any) -> None:
+        self.build = build
+        self.jobs: dict[str, Job] = {}
+        self._node = node
+        self.ledger = Ledger(build / LEDGER, _started)
+        #: The architectures for which every kernel is declared; None: the user chose among them.
+        self.whole_archs: set[str] | None = set()
+        self._versions: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._failures: list[str] = []
         self._results: dict[str, Result] = {}
         self._workers: Workers | None = None
+        self._lock: Any = None
+        self._locking = Lock()
         self._interrupt = _interrupt()
 
     @property
@@ -77,31 +98,85 @@ class BuildSession:
     @cached_property
     def steps(self) -> Steps:
         """The steps, on workers that this run ends with."""
-        self._workers = Workers(self._build / ".cache", limit=int(GetOption("num_jobs")))
+        from ttgen.build.steps import Steps
+        from ttgen.build.workers import Workers
+
+        self._workers = Workers(self.build / CACHE, limit=int(GetOption("num_jobs")))
         self._interrupt.then(self._workers.close)
         return Steps(self._workers)
 
-    @cached_property
-    def toolchain(self) -> str:
-        """The SDK, the compiler and the run time, as far as they decide what is built."""
-        return sdk_fingerprint()
+    def version(self, name: str) -> str:
+        """The code and packages that a step's outcome depends on; ``sdk`` is that of ELFs."""
+        if name not in self._versions:
+            key = f"version {name} {environment_key()}"
+            if name == "sdk":
+                found = self.ledger.remember(key, sdk_files, sdk_fingerprint)
+            else:
+                files, find = partial(fingerprint_files, name), partial(fingerprint, name)
+                found = self.ledger.remember(key, files, find)
+            self._versions[name] = found
+        return self._versions[name]
+
+    def folder(self, arch: str) -> Any:
+        """The node of the folder that holds an architecture's kernels."""
+        return self._node.Dir(arch)
+
+    def add(self, job: Job) -> None:
+        """Take a job into this build; UserError where there is one for the same folder."""
+        first = self.jobs.setdefault(job.label, job)
+        if first is not job:
+            raise UserError(
+                f"two kernels are built into {os.path.relpath(job.folder)}/: from "
+                f"{first.declared.source} and from {job.declared.source}; give one of them another "
+                "name, or its environment another TT_BUILD"
+            )
 
     def device(self, name: str, arch: str) -> str:
         """The device that tests run on, or that there is none."""
+        from ttgen_runtime.devices import select
+
         try:
             return str(select(name, arch))
         except TTError as error:
             return error.message
 
-    def done(self, verb: str, job: Job) -> None:
-        """Count a step that succeeded."""
+    def lock(self) -> None:
+        """Keep other builds out of the build folder until this one ends, or was killed.
+
+        UserError where another one is at work there.
+        """
+        with self._locking:
+            if self._lock is None:
+                self._lock = self._take_lock()
+
+    def _take_lock(self) -> Any:
+        self.build.mkdir(parents=True, exist_ok=True)
+        lock = (self.build / LOCK).open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            builder = lock.read().strip() or "unknown"
+            lock.close()
+            raise UserError(
+                f"another build (process {builder}) is at work in {os.path.relpath(self.build)}/; "
+                "wait for its end, or build into another folder (TT_BUILD)"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        return lock
+
+    def done(self, verb: str, job: Job, made: list[Path]) -> None:
+        """Count a step that succeeded, and the files that it has made."""
+        self.ledger.made(map(str, made))
         self._counts[verb] += 1
 
     def failed(self, verb: str, job: Job, message: str) -> None:
         """Remember a step that failed."""
         if self.interrupted:
             return
-        self._failures.append(f"{verb} {job.label}: {message.splitlines()[0]}")
+        self._failures.append(f"{verb} {job.label}: {message}")
 
     def run(self, job: Job, device: str, timeout: float | None = None) -> None:
         """Run a kernel and show what it gave; ``timeout`` in seconds, by its size if None.
@@ -109,6 +184,8 @@ class BuildSession:
         A result stays: it holds until something changes. What could not be run to its end is
         no result, and is tried again by the next build; its message stays in ``error.json``.
         """
+        from ttgen_runtime.result import summary
+
         error = job.result.with_name("error.json")
         error.unlink(missing_ok=True)
         result = self.steps.run(job, device, timeout)
@@ -122,11 +199,14 @@ class BuildSession:
 
     def verdict(self) -> int:
         """Report every result of this build; how many of them are failures."""
+        from ttgen.files import write_atomically
+        from ttgen_runtime.result import load, summary, write_junit
+
         results = [
             self._results[job.label] if job.label in self._results else load(job.result)
-            for job in self.jobs
+            for job in self.jobs.values()
         ]
-        xml, text = (self._build / name for name in REPORTS)
+        xml, text = (self.build / name for name in REPORTS)
         write_junit(results, xml)
         write_atomically(text, "".join(f"{summary(result)}\n" for result in results))
         wrong = [result for result in results if not result.passed]
@@ -141,11 +221,11 @@ class BuildSession:
             self._workers.close()
         if GetOption("clean") and not GetOption("no_exec"):
             with suppress(OSError):  # there may be more in it than is ours
-                self._build.rmdir()
+                self.build.rmdir()
         if GetOption("no_exec") or GetOption("clean") or GetOption("help") or GetOption("silent"):
             return
         if self._counts or self._failures or self.interrupted:
-            print(f"ttgen: {self._sentence()}; in {os.path.relpath(self._build)}/")
+            print(f"ttgen: {self._sentence()}; in {os.path.relpath(self.build)}/")
         for failure in self._failures:
             print(f"ttgen: failed: {failure}", file=sys.stderr)
 

@@ -97,7 +97,7 @@ class Steps:
             job.folder,
             job.golden,
             job.result,
-            log=self.workers.log(f"cycles-{job.arch}-{job.variant.name}"),
+            log=self.workers.log(f"cycles-{job.arch}-{job.name}"),
             timeout=timeout,
         )
         return _explained_result(job, result)

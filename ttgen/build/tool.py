@@ -8,8 +8,8 @@ five ELFs; and on demand golden values and a test result. The aliases ``plans``,
 Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architectures, with commas;
 empty: those of the spec), ``TT_KERNEL`` (globs over kernel names, with commas), ``TT_DEVICE``
 (where tests run), ``TT_TIMEOUT`` (seconds that a test may run; empty: by the kernel's size),
-``TT_TEMPLATES`` (folders of templates), ``TT_LINES`` (``source``: compilers and debuggers name the
-kernel's lines).
+``TT_TEMPLATES`` (folders of templates), ``TT_LINES`` (``source`` points compilers and debuggers
+into the kernel source).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from SCons.Action import Action
 from SCons.Builder import Builder
 from SCons.Errors import BuildError, UserError
@@ -25,14 +26,13 @@ from SCons.Scanner import Scanner
 
 from ttgen.arch import ARCHITECTURES, architecture
 from ttgen.build import scanners
-from ttgen.build.job import Job
-from ttgen.build.selection import Selection
-from ttgen.build.session import REPORTS, BuildSession, all_sessions, current_session
+from ttgen.build.aliases import Aliases
+from ttgen.build.job import Declared, Job, declared
+from ttgen.build.kernels import STEPS, Kernel, LateNodes
+from ttgen.build.session import BuildSession, all_sessions, current_session
 from ttgen.errors import TTError
-from ttgen.fingerprint import fingerprint
-from ttgen.render import LINES, Lines
-from ttgen.spec import Variant, load_variants
-from ttgen_runtime.devices import select
+from ttgen.files import remove_leftovers
+from ttgen.outputs import LINES, Lines
 
 _DEFAULTS = {
     "TT_BUILD": "build",
@@ -44,13 +44,8 @@ _DEFAULTS = {
     "TT_LINES": "generated",
 }
 
-#: Aliases that fail where the selection means no kernel; ``test`` does so as well.
-_SELECTING = ("plans", "sources", "kernels")
-#: What a build folder holds, to be removed by ``-c``; whatever else is in it is the user's.
-_OWN_FOLDERS = (*ARCHITECTURES, ".cache")
 #: What this SCons run is asked for, over all environments.
-_selection = Selection()
-_aliases: list[Any] = []
+_aliases = Aliases()
 
 
 def exists(env: Any) -> bool:
@@ -66,152 +61,127 @@ def generate(env: Any, **_: Any) -> None:
     # Without one of ours, SCons would look for #include in what is rendered, and to do so decide
     # whether that is up to date before there is a plan to tell.
     nothing = Scanner(lambda node, env, path: [], name="nothing")
+    work: dict[str, tuple[Callable[[BuildSession, Job, Any], object], Any]] = {
+        "PLAN": (lambda session, job, _: session.steps.plan(job), imports),
+        "GOLDEN": (lambda session, job, _: session.steps.golden(job), imports),
+        "RENDER": (lambda session, job, _: session.steps.render(job), templates),
+        "COMPILE": (lambda session, job, _: session.steps.compile(job), nothing),
+        "RUN": (_run, nothing),
+    }
     env.Append(
         BUILDERS={
-            "TTPlan": _builder("PLAN", lambda s, job, _: s.steps.plan(job), imports),
-            "TTGolden": _builder("GOLDEN", lambda s, job, _: s.steps.golden(job), imports),
-            "TTSources": _builder("RENDER", lambda s, job, _: s.steps.render(job), templates),
-            "TTElfs": _builder("COMPILE", lambda s, job, _: s.steps.compile(job), nothing),
-            "TTResult": _builder("RUN", _run, nothing),
+            STEPS[verb].builder: _builder(verb, does, scanner)
+            for verb, (does, scanner) in work.items()
         }
     )
-    _declare_aliases(env)
+    _aliases.declare(env, _verdict)
     env.AddMethod(tt_kernel, "TTKernel")
     env.AddMethod(tt_kernels, "TTKernels")
 
 
-def _declare_aliases(env: Any) -> None:
-    """The aliases, which all environments share: they get their actions once."""
-    if _aliases:
-        return
-    # What an action would print is asked for in a dry run too, which does not run it.
-    check = Action(_check_selection, strfunction=_check_dry_run)
-    verdict = Action(_verdict, strfunction=lambda *_: None)
-    for name in _SELECTING:
-        _aliases.extend(env.Alias(name, [], check))
-    env.AlwaysBuild(env.Alias("test", [], [check, verdict]))
-
-
-def tt_kernels(env: Any, folder: str = "kernels") -> list[Any]:
+def tt_kernels(env: Any, folder: str = "kernels") -> LateNodes:
     """Declare every kernel of ``folder``: its Python files, but for those that begin with ``_``."""
     sources = [file for file in env.Glob(f"{folder}/*.py") if not file.name.startswith("_")]
     if not sources:
         raise UserError(f"there is no kernel source in {env.Dir(folder).abspath}")
-    nodes = [tt_kernel(env, file.name.removesuffix(".py"), file) for file in sources]
-    return [node for group in nodes for node in group]
+    kernels = [
+        kernel for file in sources for kernel in _declare(env, file.name.removesuffix(".py"), file)
+    ]
+    return LateNodes((), kernels, "COMPILE")
 
 
 def tt_kernel(
     env: Any, name: str, source: Any, spec: Any = None, templates: Iterable[Any] = ()
-) -> list[Any]:
+) -> LateNodes:
     """Declare the kernel ``name``; the ELFs of its variants.
 
     ``spec`` is its YAML file (beside the source by default), ``templates`` folders that come
     before those of the environment.
     """
-    file = env.File(source)
-    spec_file = env.File(spec) if spec else None
-    project = Path(env.Dir("#").abspath)
+    return LateNodes((), _declare(env, name, source, spec, templates), "COMPILE")
+
+
+def _declare(
+    env: Any, name: str, source: Any, spec: Any = None, templates: Iterable[Any] = ()
+) -> list[Kernel]:
+    (file,) = env.arg2nodes(source, env.fs.File)
+    session = current_session(env)
+    _seconds(env["TT_TIMEOUT"])
     try:
-        spec_path = Path(spec_file.abspath) if spec_file else None
-        variants = load_variants(Path(file.abspath), project, name=name, spec=spec_path)
-        jobs = list(_jobs(env, file, variants, templates))
+        variants = _variants(session, env, name, file, env.File(spec) if spec else None)
+        wanted = [architecture(arch.strip()).name for arch in env["TT_ARCH"].split(",") if arch]
     except TTError as error:
         raise UserError(str(error)) from None
-    for alias in _aliases:
-        alias.set_always_build(_selection.problem() is not None)
-    return [node for job in jobs for node in _declare(env, job, file)]
-
-
-def _jobs(env: Any, file: Any, variants: list[Variant], templates: Iterable[Any]) -> Iterable[Job]:
-    wanted = [architecture(name.strip()).name for name in env["TT_ARCH"].split(",") if name]
-    folders = [*templates, *env["TT_TEMPLATES"]]
+    folders = tuple(Path(env.Dir(f).abspath) for f in (*templates, *env["TT_TEMPLATES"]))
+    project = Path(env.Dir("#").abspath)
+    kernels = []
     for variant in variants:
         for arch in wanted or variant.arch:
-            job = Job(
-                project=Path(env.Dir("#").abspath),
-                build=Path(env.Dir(env["TT_BUILD"]).abspath),
-                variant=variant,
-                arch=arch,
-                templates=tuple(Path(env.Dir(folder).abspath) for folder in folders),
-                path=Path(file.abspath),
-                lines=_lines(env["TT_LINES"]),
-            )
-            if _selection.takes(job, env["TT_KERNEL"]):
-                yield job
+            path = scanners.read_from(file)
+            job = Job(project, session.build, variant, arch, folders, path, _lines(env))
+            if _aliases.selection.takes(job, env["TT_KERNEL"]):
+                session.add(job)
+                kernels.append(Kernel(job, session, env, file))
+    whole = None if env["TT_KERNEL"] != "*" else set(wanted or ARCHITECTURES)
+    _aliases.add(session, kernels, whole)
+    return kernels
 
 
-def _declare(env: Any, job: Job, source: Any) -> list[Any]:
-    """The targets of one job. What decides a target beyond its sources is a Value."""
-    session = current_session(env)
-    session.jobs.append(job)
-    _seconds(env["TT_TIMEOUT"])
-    job_env = env.Override({"TT_JOB": job, "TT_SESSION": session})
+def _variants(session: BuildSession, env: Any, name: str, source: Any, spec: Any) -> list[Declared]:
+    """The variants that the spec says, as an earlier build has read it if it is the same."""
+    project = Path(env.Dir("#").abspath)
+    path = Path(source.srcnode().abspath)
+    spec_path = Path(spec.srcnode().abspath) if spec else path.with_suffix(".yaml")
 
-    def declare(builder: str, targets: Iterable[Path], sources: list[Any], version: str) -> Any:
-        nodes = getattr(job_env, builder)([env.File(str(t)) for t in targets], sources)
-        env.Depends(nodes, env.Value(version))
-        return nodes
+    def read() -> str:
+        from ttgen.spec import load_variants
 
-    plan = declare("TTPlan", [job.plan], [source], f"{job.identity()} {fingerprint('plan')}")
-    templates = scanners.template_names_in(job.template_set().folders)
-    sources = declare(
-        "TTSources", job.sources, plan, f"{fingerprint('render')} {job.lines} {templates}"
-    )
-    kernel_sources = [env.File(str(path)) for path in job.kernel_sources]
-    elfs = declare("TTElfs", job.elfs, [*plan, *kernel_sources], session.toolchain)
-    golden = declare("TTGolden", [job.golden], [source, *plan], fingerprint("golden"))
-    result = declare(
-        "TTResult",
-        [job.result],
-        [*plan, *kernel_sources, *golden],
-        f"{session.toolchain} {session.device(env['TT_DEVICE'], job.arch)}",
-    )
-    aliases = {"plans": plan, "sources": [*plan, *sources], "kernels": [*sources, *elfs]}
-    for alias, nodes in {**aliases, "test": result}.items():
-        env.Depends(env.Alias(alias), nodes)  # as sources they would be scanned for #include
-        env.Clean(env.Alias(alias), env.Dir(str(job.folder)))
-    if env["TT_KERNEL"] == "*" and not env["TT_ARCH"]:
-        env.Clean(env.Alias("kernels"), [env.Dir(str(job.build / name)) for name in _OWN_FOLDERS])
-        env.Clean(env.Alias("kernels"), [env.File(str(job.build / name)) for name in REPORTS])
-    return list(elfs)
+        given = spec_path if spec else None
+        found = load_variants(path, project, name=name, spec=given)
+        return msgspec.json.encode([declared(variant) for variant in found]).decode()
+
+    key = f"variants {name} {path} {session.version('spec')}"
+    text = session.ledger.remember(key, lambda: [str(spec_path)], read)
+    return msgspec.json.decode(text, type=list[Declared])
 
 
-def _builder(
-    verb: str,
-    work: Callable[[BuildSession, Job, Any], object],
-    scanner: Any = None,
-) -> Any:
+def _builder(verb: str, work: Callable[[BuildSession, Job, Any], object], scanner: Any) -> Any:
     """A builder whose action does ``work`` and whose line is the verb and the job."""
 
     def run(target: list[Any], source: list[Any], env: Any) -> None:
-        session: BuildSession = env["TT_SESSION"]
-        job: Job = env["TT_JOB"]
+        kernel: Kernel = target[0].attributes.tt_kernel
+        session, job = kernel.session, kernel.job
+        made = [Path(node.abspath) for node in target]
         try:
+            session.lock()
+            remove_leftovers(made)
             work(session, job, env)
         except TTError as error:
             session.failed(verb, job, str(error))
-            message = "interrupted" if session.interrupted else str(error)
+            # The whole message comes last, where the eye is.
+            message = "interrupted" if session.interrupted else str(error).partition("\n")[0]
             raise BuildError(target[0], errstr=message) from None
-        session.done(verb, job)
+        session.done(verb, job, made)
+        kernel.done(verb)
 
     def line(target: list[Any], source: list[Any], env: Any) -> str:
-        return f"{verb:<8}{env['TT_JOB'].label}"
+        return f"{verb:<8}{target[0].attributes.tt_kernel.job.label}"
 
     return Builder(action=Action(run, strfunction=line), source_scanner=scanner)
 
 
 def _run(session: BuildSession, job: Job, env: Any) -> None:
     """Run and compare. A wrong kernel must not hide another: the verdict comes after the last."""
+    from ttgen_runtime.devices import select
+
     session.run(job, str(select(env["TT_DEVICE"], job.arch)), _seconds(env["TT_TIMEOUT"]))
 
 
-def _lines(text: Any) -> Lines:
-    """What ``TT_LINES`` says."""
-    for lines in LINES:
-        if text == lines:
-            return lines
-    raise UserError(f"TT_LINES is '{text}', and must be one of: {', '.join(LINES)}")
+def _lines(env: Any) -> Lines:
+    for choice in LINES:
+        if env["TT_LINES"] == choice:
+            return choice
+    raise UserError(f"TT_LINES is '{env['TT_LINES']}', and must be one of: {', '.join(LINES)}")
 
 
 def _seconds(text: Any) -> float | None:
@@ -225,19 +195,6 @@ def _seconds(text: Any) -> float | None:
     if not seconds > 0:
         raise UserError(f"TT_TIMEOUT is '{text}', and must be a number of seconds above 0")
     return seconds
-
-
-def _check_selection(target: list[Any], source: list[Any], env: Any) -> None:
-    """An action of the aliases: fails where the user has asked for what is not there."""
-    problem = _selection.problem()
-    if problem is not None:
-        raise BuildError(target[0], errstr=problem)
-
-
-def _check_dry_run(target: list[Any], source: list[Any], env: Any) -> None:
-    """What the action prints, which is nothing; where it will not be run, the same check."""
-    if env.GetOption("no_exec"):
-        _check_selection(target, source, env)
 
 
 def _verdict(target: list[Any], source: list[Any], env: Any) -> int:

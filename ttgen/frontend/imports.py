@@ -4,30 +4,53 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 
-def project_imports(source: Path, project: Path) -> list[Path]:
-    """Every Python file of the project that ``source`` imports, directly or not; sorted.
+@dataclass(frozen=True)
+class Imports:
+    """What a source imports, directly or not: ``files`` of the project, sorted.
+
+    ``missing`` are the places that were looked at in vain: a file that appears there may take
+    another's place.
+    """
+
+    files: tuple[Path, ...]
+    missing: tuple[Path, ...]
+
+
+def find_imports(source: Path, project: Path) -> Imports:
+    """What the Python file ``source`` imports from the project.
 
     Names are looked up beside the importing file, beside ``source``, and at the project's top, as
     they are when the source is run. A file that cannot be parsed imports nothing: running it
     reports the error with its place.
     """
-    seen: set[Path] = set()
+    search = _Search()
     pending = [source]
     while pending:
         file = pending.pop()
-        for found in _direct_imports(file, [file.parent, source.parent, project]):
-            if found not in seen and found != source:
-                seen.add(found)
-                pending.append(found)
-    return sorted(seen)
+        before = set(search.found)
+        _follow(file, [file.parent, source.parent, project], search)
+        pending += search.found - before - {source}
+    return Imports(tuple(sorted(search.found - {source})), tuple(sorted(search.missing)))
 
 
-def _direct_imports(file: Path, roots: list[Path]) -> Iterator[Path]:
+@dataclass
+class _Search:
+    found: set[Path] = field(default_factory=set)
+    missing: set[Path] = field(default_factory=set)
+
+    def look(self, candidate: Path) -> bool:
+        """Whether ``candidate`` is there; either way it is remembered."""
+        there = candidate.is_file()
+        (self.found if there else self.missing).add(candidate)
+        return there
+
+
+def _follow(file: Path, roots: list[Path], search: _Search) -> None:
     try:
         changed = file.stat().st_mtime_ns
     except OSError:
@@ -35,9 +58,9 @@ def _direct_imports(file: Path, roots: list[Path]) -> Iterator[Path]:
     for node in _import_statements(file, changed):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield from _resolve(alias.name.split("."), roots)
+                _resolve(alias.name.split("."), roots, search)
         else:
-            yield from _resolve_from(node, file, roots)
+            _resolve_from(node, file, roots, search)
 
 
 @cache
@@ -54,32 +77,35 @@ def _import_statements(file: Path, changed: int) -> tuple[ast.Import | ast.Impor
     return tuple(n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom))
 
 
-def _resolve_from(node: ast.ImportFrom, file: Path, roots: list[Path]) -> Iterator[Path]:
+def _resolve_from(node: ast.ImportFrom, file: Path, roots: list[Path], search: _Search) -> None:
     parts = node.module.split(".") if node.module else []
     if node.level:
         base = file.parent
         for _ in range(node.level - 1):
             base = base.parent
         roots = [base]
-    yield from _resolve(parts, roots)
+    _resolve(parts, roots, search)
     for alias in node.names:
-        yield from _resolve([*parts, alias.name], roots)
+        _resolve([*parts, alias.name], roots, search)
 
 
-def _resolve(parts: list[str], roots: list[Path]) -> Iterator[Path]:
-    """The files that importing ``parts`` runs: each package's ``__init__`` and the module."""
+def _resolve(parts: list[str], roots: list[Path], search: _Search) -> None:
+    """Look for the files that importing ``parts`` runs: each package's ``__init__``, the module."""
     if parts and parts[0] in sys.stdlib_module_names:
         return
     for root in roots:
-        found = [
-            candidate
-            for depth in range(1, len(parts) + 1)
-            for candidate in (
-                root.joinpath(*parts[:depth]).with_suffix(".py"),
-                root.joinpath(*parts[:depth], "__init__.py"),
-            )
-            if candidate.is_file()
-        ]
-        if found:
-            yield from found
+        if _look_below(root, parts, search):
             return
+
+
+def _look_below(root: Path, parts: list[str], search: _Search) -> bool:
+    """Whether anything of the dotted name ``parts`` is a file below ``root``."""
+    found = False
+    for part in parts:
+        found |= search.look(root / f"{part}.py")
+        root = root / part
+        if not root.is_dir():
+            search.missing.add(root)
+            break
+        found |= search.look(root / "__init__.py")
+    return found

@@ -17,6 +17,8 @@ from ttgen.plan.violation import Violation
 from ttgen.textpos import locate, parse_msgspec_path, repeated_key
 
 SCHEMA_FILE = Path(__file__).with_name("tt.plan.schema.json")
+#: Made here, at import: msgspec 0.22 crashes where two threads look at a type for the first time.
+_DECODER = msgspec.json.Decoder(Plan)
 _ADVICE = "plans are made by `ttgen plan`; edit the kernel or its spec and make the plan again"
 
 
@@ -54,7 +56,7 @@ def decode(text: str, name: str) -> Plan:
 
 def _decoded(text: str, name: str) -> Plan:
     try:
-        plan = msgspec.json.decode(text, type=Plan)
+        plan = _DECODER.decode(text)
     except msgspec.ValidationError as error:
         problem, at = parse_msgspec_path(str(error))
         raise _error(text, name, Violation(at, problem)) from None

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ttgen.files import write_atomically
+from ttgen.outputs import KERNEL_SOURCES, LINES, Lines
 from ttgen.plan.model import Plan
 from ttgen.render.cpp import cpp_expression, cpp_factor
-from ttgen.render.lines import LINES, PROGRAMS, Lines, explain, with_directives
+from ttgen.render.lines import explain, with_directives
 from ttgen.render.rendering import Rendering, operations
 from ttgen.render.search import (
     BELOW_PREFIX,
@@ -51,7 +52,7 @@ def render(plan: Plan, templates: TemplateSet, lines: Lines = "generated") -> di
     """
     texts = {}
     for output in OUTPUTS:
-        in_source = lines == "source" and output in PROGRAMS
+        in_source = lines == "source" and output in KERNEL_SOURCES
         text = Rendering(plan, templates, output, mark_kernel=in_source).text()
         texts[output] = with_directives(text, output) if in_source else text
     return texts

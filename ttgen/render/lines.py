@@ -11,21 +11,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
 
 from ttgen.errors import TTError
+from ttgen.outputs import KERNEL_SOURCES
 from ttgen.plan.model import Plan
 from ttgen.render.errors import shown
 from ttgen.render.markers import Origin, without_marks
 from ttgen.render.rendering import Rendering
 from ttgen.render.search import TemplateSet
-
-#: Which files compilers and debuggers are pointed to: what was generated, or the kernel's source.
-Lines: TypeAlias = Literal["generated", "source"]
-LINES: tuple[Lines, ...] = get_args(Lines)
-
-#: The files that are compiled for the chip.
-PROGRAMS = ("reader.cpp", "compute.cpp", "writer.cpp")
 
 _PLACE = re.compile(r"(?P<path>.+?):(?P<line>\d+)(?::\d+)?")
 _DIRECTIVE = re.compile(r'#line (?P<line>\d+) "(?P<path>.*)"')
@@ -89,7 +82,7 @@ def explain(message: str, plan: Plan, templates: TemplateSet, folder: Path) -> s
     lines = message.splitlines()
     if not any(_MESSAGE.match(line) for line in lines):
         return message
-    known = [line for name in PROGRAMS for line in _lines(plan, templates, folder / name)]
+    known = [line for name in KERNEL_SOURCES for line in _lines(plan, templates, folder / name)]
     written: list[str] = []
     notes: list[str] = []
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
@@ -107,7 +100,7 @@ def explain(message: str, plan: Plan, templates: TemplateSet, folder: Path) -> s
 def _find(known: Sequence[_Line], message: re.Match[str], quoted: str | None) -> _Line | None:
     """The line that a message is about; of several, the one with the text that is shown."""
     path, number = message["path"], int(message["line"])
-    names = {path, Path(path).name if Path(path).name in PROGRAMS else path}
+    names = {path, Path(path).name if Path(path).name in KERNEL_SOURCES else path}
     found = [line for line in known if line.presumed[0] in names and line.presumed[1] == number]
     exact = [line for line in found if line.text.strip() == quoted]
     return next(iter(exact or found), None)

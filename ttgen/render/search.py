@@ -18,7 +18,8 @@ import jinja2
 from jinja2 import nodes
 
 from ttgen.errors import Location, TemplateError, TTError
-from ttgen.frontend.imports import project_imports
+from ttgen.frontend.imports import find_imports
+from ttgen.outputs import SOURCES
 from ttgen.render.errors import at_line, shown, source_line, syntax_error
 
 #: The prefix under which every built-in template stays reachable.
@@ -28,7 +29,7 @@ BELOW_PREFIX = "below"
 #: The file of a folder that holds its filters, tests and globals.
 EXTENSIONS = "filters.py"
 #: The files of a kernel, and the template that each comes from.
-OUTPUTS = ("reader.cpp", "compute.cpp", "writer.cpp", "host.py", "host.cpp")
+OUTPUTS = SOURCES
 
 #: What C++ text has beside code: comments and preprocessor lines.
 _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|^\s*#[^\n]*", re.DOTALL | re.MULTILINE)
@@ -131,8 +132,11 @@ class TemplateSet:
         what they import, and the places where a file would take the place of one of those.
         """
         found: set[Path] = set(self.extension_files())
-        for name in self.closure(names):
-            found.update(self.candidates(name))
+        for name, winner in self.closure(names).items():
+            for path in self.candidates(name):
+                found.add(path)
+                if winner and path == winner.path:
+                    break  # what it hides decides nothing
         return sorted(found)
 
     def closure(self, names: Iterable[str]) -> dict[str, Found | None]:
@@ -168,7 +172,8 @@ class TemplateSet:
         """Every place of such a file, and what those that exist import from the project."""
         found = {folder / EXTENSIONS for folder in self.folders}
         for path in self.extensions():
-            found.update(project_imports(path, self.project or path.parent))
+            imports = find_imports(path, self.project or path.parent)
+            found.update(imports.files, imports.missing)
         return sorted(found)
 
     def _references(self, name: str, found: Found) -> Iterator[str]:
