@@ -26,10 +26,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from ttgen import render as rendering
 from ttgen.build.job import Job, declared
 from ttgen.plan import load
-from ttgen.planner import Request, _source, plan
+from ttgen.planner import Request, forget, plan
 from ttgen.render import TemplateSet, write_sources
 from ttgen.spec import load_variants
 
@@ -41,7 +40,7 @@ OPS = ("+", "-", "*")
 #: A template that the project may put in the place of the built-in one, and how it then differs.
 SHADOWED = ("ops/add_tiles.j2", "ops/mul_tiles.j2", "ops/read_tiles.j2", "program.j2", "host.py.j2")
 #: Code that decides what a step makes.
-CODE = {"PLAN": "ttgen/passes/pipeline.py", "RENDER": "ttgen/render.py"}
+CODE = {"PLAN": "ttgen/passes/pipeline.py", "RENDER": "ttgen/render/rendering.py"}
 #: Releases that do: of a distribution that a step depends on.
 RELEASES = {"PLAN": "apache-tvm", "RENDER": "jinja2"}
 _NAMED = re.compile(r"""\{%-?\s*(?:extends|include|import|from)\s+["']([^"']+)["']""")
@@ -151,6 +150,9 @@ class World:
         names = {f"{name}.j2" for name in SOURCES}
         names |= {f"ops/{name}.j2" for name in operations(json.loads(plan_bytes))}
         used = self.winners(names)
+        filters = self.root / "mine" / "filters.py"
+        if self.templates() and filters.is_file():
+            used += [filters, *sorted(self.imported(filters))]
         texts = [text for path in used for text in (str(path), path.read_bytes())]
         return sha(job.label, plan_bytes, *texts, self.code("RENDER"))
 
@@ -179,7 +181,7 @@ class World:
 
     def clean_plan(self, key: str, job: Job) -> bytes:
         if key not in self.clean:
-            _source.cache_clear()
+            forget()
             request = Request(str(self.root), job.variant, job.arch, str(job.path))
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "tt.plan.json"
@@ -189,7 +191,6 @@ class World:
 
     def clean_sources(self, key: str, plan_bytes: bytes) -> dict[str, bytes]:
         if key not in self.clean:
-            rendering._environment.cache_clear()  # a build does not see templates come and go
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "tt.plan.json"
                 path.write_bytes(plan_bytes)
@@ -372,8 +373,21 @@ def shadow_template(world: World) -> None:
     comment = "{# " + world.remark() + " #}\n"
     # What is seen of it in what is rendered, and what is not.
     visible = world.random.random() < 0.5 and name.startswith("ops/")
-    text = text.replace("{% endmacro", f"// {world.remark()}\n{{% endmacro") if visible else text
+    line = f"// {world.remark()}, {{{{ word | default('no word') }}}}\n"
+    text = text.replace("{% endmacro", f"{line}{{% endmacro") if visible else text
     world.project.write(f"mine/{name}", comment + text)
+
+
+def change_filters(world: World) -> None:
+    """A global that the shadowing templates show, if they are in use, and what it comes from."""
+    if world.random.random() < 0.5:
+        text = f'from _words import WORD\n\nGLOBALS = {{"word": WORD}}\n# {world.remark()}\n'
+        world.project.write("mine/filters.py", text)
+    world.project.write("mine/_words.py", f'WORD = "{world.random.choice(["one", "two"])}"\n')
+
+
+def remove_filters(world: World) -> None:
+    (world.root / "mine" / "filters.py").unlink(missing_ok=True)
 
 
 def remove_shadow(world: World) -> None:
@@ -471,6 +485,8 @@ EDITS: dict[Callable[[World], None], int] = {
     remove_kernel: 3,
     rename_kernel: 3,
     shadow_template: 6,
+    change_filters: 4,
+    remove_filters: 1,
     remove_shadow: 3,
     rename_shadow: 2,
     change_builtin_template: 4,
