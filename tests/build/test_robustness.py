@@ -18,7 +18,11 @@ from .project import TOOL, Project, make
 from .test_bad_input import KERNEL
 
 KERNELS = {"plus": "A[i, j] + B[i, j]", "minus": "A[i, j] - B[i, j]", "times": "A[i, j] * B[i, j]"}
-SCONSTRUCT = 'env = Environment(tools=["ttgen"])\nenv.TTKernels("kernels")\n'
+SCONSTRUCT = """\
+chosen = {"TT_KERNEL": ARGUMENTS.get("kernel", "*"), "TT_ARCH": ARGUMENTS.get("arch", "")}
+env = Environment(tools=["ttgen"], **chosen)
+env.TTKernels("kernels")
+"""
 LABELS = sorted(f"{arch}/{name}" for arch in ("blackhole", "wormhole_b0") for name in KERNELS)
 
 
@@ -132,18 +136,21 @@ def test_a_full_disk(project: Project) -> None:
 
 def test_an_output_folder_that_cannot_be_written_to(project: Project) -> None:
     """A file in the folder's place: rights would not keep root out."""
-    project.write("build/blackhole", "A file.\n")
+    for place in ("build/blackhole", "build"):
+        shutil.rmtree(project.root / "build", ignore_errors=True)
+        project.write(place, "A file.\n")
+        run = project.scons("sources", ok=False)
+        wanted = f"{place} is a file, and kernels are to be built there: move it"
+        assert wanted in run.err
+        assert (project.root / place).read_text() == "A file.\n"
+
+
+def test_a_file_in_the_place_of_a_kernels_folder(project: Project) -> None:
+    (project.root / "build/blackhole").mkdir(parents=True)
+    project.write("build/blackhole/plus", "A file.\n")
     run = project.scons("sources", "-k", "kernel=plus", ok=False)
-    assert run.err.splitlines()[-2:] == [
-        (
-            "ttgen: failed: PLAN blackhole/plus: cannot write build/blackhole/plus/tt.plan.json: "
-            "Not a directory"
-        ),
-        "  move the file that is in the folder's place",
-    ]
-    assert "Traceback" not in run.text
-    assert run.steps["RENDER"] == ["wormhole_b0/plus"]
-    assert (project.root / "build/blackhole").read_text() == "A file.\n"
+    assert "build/blackhole/plus" in run.err
+    assert "is a file, and kernels are to be built there: move it" in run.err
 
 
 def test_a_lock_that_a_killed_build_has_left(project: Project) -> None:

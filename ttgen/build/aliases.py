@@ -24,7 +24,7 @@ from ttgen import outputs
 from ttgen.arch import ARCHITECTURES
 from ttgen.build.kernels import STEPS, Kernel, files_in
 from ttgen.build.selection import Selection
-from ttgen.build.session import CACHE, LEDGER, LOCK, REPORTS, BuildSession, all_sessions
+from ttgen.build.session import CACHE, LEDGER, LOCK, REPORTS, BuildSession, all_sessions, progress
 
 #: The steps that each alias stands for. Of ``test``, what runs on a device is always looked at.
 ALIASES = {
@@ -107,6 +107,7 @@ class Aliases:
         needed = [k for k in self._kernels if everything or not all(map(k.is_fresh, verbs))]
         for kernel in needed:
             kernel.declare()
+        progress().expect(len(needed) * len(verbs))
         return [node for kernel in needed for verb in verbs for node in kernel.nodes[verb]]
 
     def _clean(self, env: Any, name: str, alias: Any) -> None:

@@ -20,6 +20,7 @@ from SCons.Script import GetOption
 from ttgen.build.interrupt import Interrupt
 from ttgen.build.job import Job
 from ttgen.build.ledger import Ledger
+from ttgen.build.progress import Progress, Silence
 from ttgen.errors import TTError
 from ttgen.fingerprint import (
     environment_key,
@@ -57,6 +58,13 @@ def _interrupt() -> Interrupt:
     return Interrupt()
 
 
+@cache
+def progress() -> Progress:
+    """What the user sees of how far this SCons run is."""
+    shown = not (GetOption("silent") or GetOption("no_exec"))
+    return Progress() if shown and sys.stdout.isatty() else Silence()
+
+
 def current_session(env: Any) -> BuildSession:
     """The session of this SCons run for the environment's build folder."""
     build = Path(env.Dir(env["TT_BUILD"]).abspath)
@@ -78,6 +86,7 @@ class BuildSession:
         self.build = build
         self.jobs: dict[str, Job] = {}
         self._node = node
+        self._folders: dict[str, Any] = {}
         self.ledger = Ledger(build / LEDGER, _started)
         #: The architectures for which every kernel is declared; None: the user chose among them.
         self.whole_archs: set[str] | None = set()
@@ -118,11 +127,23 @@ class BuildSession:
         return self._versions[name]
 
     def folder(self, arch: str) -> Any:
-        """The node of the folder that holds an architecture's kernels."""
-        return self._node.Dir(arch)
+        """The node of the folder that holds an architecture's kernels.
+
+        UserError where a file is in its place.
+        """
+        if arch not in self._folders:
+            _refuse_file(self.build)
+            _refuse_file(self.build / arch)
+            self._folders[arch] = self._node.Dir(arch)
+        return self._folders[arch]
 
     def add(self, job: Job) -> None:
-        """Take a job into this build; UserError where there is one for the same folder."""
+        """Take a job into this build.
+
+        UserError where there is one for the same folder, or a file is in the folder's place.
+        """
+        self.folder(job.arch)
+        _refuse_file(job.folder)
         first = self.jobs.setdefault(job.label, job)
         if first is not job:
             raise UserError(
@@ -193,7 +214,7 @@ class BuildSession:
             job.result.unlink()
             raise TTError("interrupted")
         self._results[job.label] = result
-        print(f"        {summary(result)}", flush=True)
+        progress().print(f"        {summary(result)}")
         if result.status == "error":
             job.result.replace(error)
 
@@ -217,6 +238,7 @@ class BuildSession:
 
     def finish(self) -> None:
         """End the workers and say what was done."""
+        progress().end()
         if self._workers is not None:
             self._workers.close()
         if GetOption("clean") and not GetOption("no_exec"):
@@ -239,3 +261,9 @@ class BuildSession:
             parts.append("interrupted")
         kernels = "1 kernel" if len(self.jobs) == 1 else f"{len(self.jobs)} kernels"
         return f"{kernels}: {', '.join(parts)}"
+
+
+def _refuse_file(path: Path) -> None:
+    if path.is_file():
+        where = os.path.relpath(path)
+        raise UserError(f"{where} is a file, and kernels are to be built there: move it")

@@ -29,7 +29,7 @@ from ttgen.build import scanners
 from ttgen.build.aliases import Aliases
 from ttgen.build.job import Declared, Job, declared
 from ttgen.build.kernels import STEPS, Kernel, LateNodes
-from ttgen.build.session import BuildSession, all_sessions, current_session
+from ttgen.build.session import BuildSession, all_sessions, current_session, progress
 from ttgen.errors import TTError
 from ttgen.files import remove_leftovers
 from ttgen.outputs import LINES, Lines
@@ -74,6 +74,7 @@ def generate(env: Any, **_: Any) -> None:
             for verb, (does, scanner) in work.items()
         }
     )
+    env.SetDefault(PRINT_CMD_LINE_FUNC=progress().print)
     _aliases.declare(env, _verdict)
     env.AddMethod(tt_kernel, "TTKernel")
     env.AddMethod(tt_kernels, "TTKernels")
@@ -155,7 +156,8 @@ def _builder(verb: str, work: Callable[[BuildSession, Job, Any], object], scanne
         try:
             session.lock()
             remove_leftovers(made)
-            work(session, job, env)
+            with progress().step(f"{verb} {job.label}"):
+                work(session, job, env)
         except TTError as error:
             session.failed(verb, job, str(error))
             # The whole message comes last, where the eye is.
