@@ -49,6 +49,7 @@ _DONE = {
 }
 
 
+_NO_FOLDER = "{} is a file, and kernels are to be built there: move it"
 _started = time.time_ns()
 _sessions: dict[Path, BuildSession] = {}
 
@@ -67,9 +68,13 @@ def progress() -> Progress:
 
 def current_session(env: Any) -> BuildSession:
     """The session of this SCons run for the environment's build folder."""
-    build = Path(env.Dir(env["TT_BUILD"]).abspath)
+    try:
+        node = env.Dir(env["TT_BUILD"])
+    except TypeError:
+        raise UserError(_NO_FOLDER.format(env.subst(env["TT_BUILD"]))) from None
+    build = Path(node.abspath)
     if build not in _sessions:
-        _sessions[build] = session = BuildSession(build, env.Dir(str(build)))
+        _sessions[build] = session = BuildSession(build, node)
         atexit.register(session.finish)
     return _sessions[build]
 
@@ -132,7 +137,6 @@ class BuildSession:
         UserError where a file is in its place.
         """
         if arch not in self._folders:
-            _refuse_file(self.build)
             _refuse_file(self.build / arch)
             self._folders[arch] = self._node.Dir(arch)
         return self._folders[arch]
@@ -265,5 +269,4 @@ class BuildSession:
 
 def _refuse_file(path: Path) -> None:
     if path.is_file():
-        where = os.path.relpath(path)
-        raise UserError(f"{where} is a file, and kernels are to be built there: move it")
+        raise UserError(_NO_FOLDER.format(os.path.relpath(path)))
