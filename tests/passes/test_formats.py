@@ -151,6 +151,11 @@ def test_stages_with_other_formats_tell_the_packer() -> None:
     assert "reconfig_pack" not in used(plan_of(TREE))
 
 
+def test_int32_needs_all_of_its_bits() -> None:
+    with pytest.raises(LoweringError, match="int32 needs DST to hold 32 bits"):
+        plan_of(COPY.format(a="int32", c="int32"), fp32_dest_acc=False)
+
+
 @pytest.mark.parametrize(
     ("source", "arch", "wanted"),
     [

@@ -14,7 +14,8 @@ from tvm.tirx import PrimFunc
 
 from ttgen.analysis import analyse
 from ttgen.arch import architecture
-from ttgen.formats import working_format
+from ttgen.errors import LoweringError
+from ttgen.formats import FORMATS, working_format
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.tiling.emitter import tile_loops
@@ -51,6 +52,12 @@ class LowerTTTileIntrinsics(FuncPass):
         has_sums = any(reduction.op == "add" for reduction in computation.reductions())
         by_default = arch.fp32_sums if has_sums else working.is_wide
         fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
+        if not fp32 and any(FORMATS[name].kind == "integer" for name in formats.values()):
+            raise LoweringError(
+                "int32 needs DST to hold 32 bits",
+                at=attrs.kernel_place(func),
+                hint="leave fp32_dest_acc: false out",
+            )
         loops = tile_loops(computation, formats)
         lowered = PrimFunc([*func.params, *loops.symbols], loops.body, attrs=func.attrs)
         return lowered.with_attrs(
