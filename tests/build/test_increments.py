@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,41 @@ def test_the_code_of_a_step_is_among_what_it_depends_on(copy: Project) -> None:
     with (copy.root / "ttgen" / "passes" / "pipeline.py").open("a") as file:
         file.write("\n# A remark.\n")
     assert copy.scons("-j2", "kernels", "kernel=sub").steps == {"PLAN": SUB}
+
+
+def test_another_release_of_the_sdk_compiles_everything_again(copy: Project) -> None:
+    metadata = "Metadata-Version: 2.1\nName: ttnn\nVersion: 9.9\n"
+    copy.write("other-packages/ttnn-9.9.dist-info/METADATA", metadata)
+    run = copy.scons("-n", "kernels", PYTHONPATH=str(copy.root / "other-packages"))
+    assert run.steps == {"COMPILE": everything(copy)}
+    assert copy.scons("-n", "kernels").steps == {}
+
+
+def test_an_edited_header_of_the_sdk_compiles_those_that_have_read_it(copy: Project) -> None:
+    """In a copy of the SDK's headers that stands in the SDK's place."""
+    read = {
+        str(path.relative_to(copy.root / "build").parent.parent): set(json.loads(path.read_bytes()))
+        for path in (copy.root / "build").glob("*/*/elf/headers.json")
+    }
+    assert sorted(read) == everything(copy)
+    package = find_spec("ttnn")
+    assert package is not None
+    assert package.origin is not None
+    for name in set().union(*read.values()):
+        copy.write(f"sdk/ttnn/{name}", (Path(package.origin).parent / name).read_text())
+    copy.write("sdk/ttnn/__init__.py", "")
+    path = str(copy.root / "sdk")
+    assert copy.scons("-n", "kernels", PYTHONPATH=path).steps == {}
+    product = read["blackhole/gemm-64x96x160"]
+    (header,) = (name for name in product if name.endswith("llk_lib/llk_math_matmul.h"))
+    users = sorted(job for job, headers in read.items() if header in headers)
+    assert 0 < len(users) < len(read)
+    with (copy.root / "sdk" / "ttnn" / header).open("a") as file:
+        file.write("// Edited.\n")
+    run = copy.scons("-n", "kernels", "--debug=explain", PYTHONPATH=path)
+    assert run.steps == {"COMPILE": users}
+    assert f"because `SDK headers for build/{users[0]}' changed" in run.out
+    assert copy.scons("-n", "kernels", PYTHONPATH=path).steps == {"COMPILE": users}
 
 
 @pytest.mark.parametrize("name", ["tt.plan.json", "compute.cpp", "elf/trisc1.elf"])
