@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ttgen import __version__
+from ttgen import __version__, outputs
 from ttgen.arch import ARCHITECTURES
 from ttgen.build.job import Job, declared
 from ttgen.build.steps import Steps
@@ -253,7 +253,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from ttgen_runtime.bench import FILE, save, table
+    from ttgen_runtime.bench import save, table
     from ttgen_runtime.devices import select
 
     device = str(select(options.device, options.arch))
@@ -268,7 +268,7 @@ def _bench(options: argparse.Namespace) -> int:
 
     status = _each(options, work)
     print(table(entries))
-    report = options.out.absolute() / FILE
+    report = options.out.absolute() / outputs.BENCH
     save(entries, report)
     _say("written", report)
     return status

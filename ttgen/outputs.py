@@ -19,6 +19,9 @@ GOLDEN = "golden.npz"
 #: What a run on a device gave, and what kept one from its end.
 RESULT, ERROR = "result.json", "error.json"
 
+#: In the build folder: what kernels take, next to ttnn's own operations.
+BENCH = "bench.json"
+
 #: Which files compilers and debuggers are pointed to: what was generated, or the kernel's source.
 Lines: TypeAlias = Literal["generated", "source"]
 LINES: tuple[Lines, ...] = get_args(Lines)

@@ -13,8 +13,6 @@ from ttgen.plan.model import Plan
 from ttgen.plan.trace import trace
 from ttgen_runtime.result import Result, Status
 
-#: What a report is called, in the build folder.
-FILE = "bench.json"
 #: Cycles that the matrix unit takes for a product of two tiles, for each phase of a fidelity: it
 #: multiplies 8x16 by 16x16 values in a cycle.
 _PHASE_CYCLES = 16
@@ -168,7 +166,13 @@ def _columns(figures: Figures | None) -> tuple[str, str, str]:
 def _notes(entry: Entry) -> list[str]:
     notes = []
     if entry.status != "passed":
-        notes.append(f"{entry.status}: {entry.message}")
+        notes.append(f"{entry.status}: {_first(entry.message)}")
     if entry.ttnn is not None and entry.ttnn.unavailable is not None:
-        notes.append(f"ttnn.{entry.ttnn.call}: {entry.ttnn.unavailable}")
-    return [f"{entry.arch}/{entry.kernel}: {note.splitlines()[0]}" for note in notes]
+        notes.append(f"ttnn.{entry.ttnn.call}: {_first(entry.ttnn.unavailable)}")
+    return [f"{entry.arch}/{entry.kernel}: {note}" for note in notes]
+
+
+def _first(message: str) -> str:
+    """The line that says most: a compiler's first error, or the first one."""
+    lines = message.splitlines() or [""]
+    return next((line for line in lines if " error: " in line), lines[0])

@@ -47,7 +47,9 @@ def test_the_figures_that_follow_from_others() -> None:
 def test_the_table_has_a_dash_for_what_there_is_not() -> None:
     alone = entry(copy_plan("blackhole", (64, 64), 2, "bf16"), "wolfpine", "passed", "", OWN, None)
     broken = entry(PLAN, "wolfpine", "error", "timed out\nlog", None, None)
-    refused = entry(PLAN, "wolfpine", "passed", "", OWN, Ttnn("max(a)", None, "no SFPI\nmore"))
+    refused = entry(
+        PLAN, "wolfpine", "passed", "", OWN, Ttnn("max(a)", None, "from x\nx.h:1:2: error: no y\nz")
+    )
     lines = table([faster(), alone]).splitlines()
     assert [" ".join(line.split()) for line in lines] == [
         "arch kernel cores cycles seconds peak ttnn cores cycles seconds ratio",
@@ -55,7 +57,9 @@ def test_the_table_has_a_dash_for_what_there_is_not() -> None:
         "wormhole_b0 matmul 3 6400 1.25 10% matmul(a, b) 8 9600 2.00 1.50",
     ]
     assert table([broken]).splitlines()[2] == "wormhole_b0/matmul: error: timed out"
-    assert table([refused]).splitlines()[2] == "wormhole_b0/matmul: ttnn.max(a): no SFPI"
+    assert (
+        table([refused]).splitlines()[2] == "wormhole_b0/matmul: ttnn.max(a): x.h:1:2: error: no y"
+    )
 
 
 def test_the_report_has_one_form_and_order(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The aliases ``plans``, ``sources``, ``kernels`` and ``test``, and what they leave alone.
+"""The aliases (``plans``, ``sources``, ``kernels``, ``test``, ``bench``): what they leave alone.
 
 What an alias depends on is said when SCons comes to it, after all SConscripts have been read. Then
 a kernel that an earlier build has left fresh, with every file as it was, is left out: SCons takes
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ ALIASES = {
     "sources": ("PLAN", "RENDER"),
     "kernels": ("PLAN", "RENDER", "COMPILE"),
     "test": ("RUN",),
+    "bench": ("PLAN", "RENDER", "GOLDEN"),
 }
 #: The options with which SCons is to show or to remove what it would not come to otherwise.
 _SHOWING = ("clean", "tree_printers", "debug", "taskmastertrace_file", "cache_force", "interactive")
@@ -50,20 +51,20 @@ class Aliases:
         #: Whether SCons is to walk through everything.
         self._showing = any(GetOption(option) for option in _SHOWING)
         self.selection = Selection()
-        self._kernels: list[Kernel] = []
+        #: Those that this run is asked for.
+        self.kernels: list[Kernel] = []
         self._tidied = False
         self._asked_of: dict[Path, set[str] | None] = {}
 
-    def declare(self, env: Any, verdict: Callable[..., int]) -> None:
-        """Make the aliases, at the first call; ``verdict`` is the last action of ``test``."""
+    def declare(self, env: Any, last: Mapping[str, Callable[..., int]]) -> None:
+        """Make the aliases, at the first call; ``last`` is what some do at the end, always."""
         if self._declared:
             return
         self._declared = True
         for name in ALIASES:
-            does = verdict if name == "test" else _nothing
-            alias = env.Alias(name, [], Action(does, strfunction=None))[0]
+            alias = env.Alias(name, [], Action(last.get(name, _nothing), strfunction=None))[0]
             _depend_late(alias, partial(self._needed, env, name, alias))
-        env.AlwaysBuild(env.Alias("test"))
+        env.AlwaysBuild([env.Alias(name) for name in last])
         atexit.register(self._keep)
 
     _declared = False
@@ -74,7 +75,7 @@ class Aliases:
         ``archs``: those for which the session is told of all kernels; None where the user has
         chosen among them.
         """
-        self._kernels += kernels
+        self.kernels += kernels
         asked = self._asked(session)
         for kernel in kernels:
             if asked is None or not all(map(kernel.is_fresh, asked)):
@@ -104,7 +105,7 @@ class Aliases:
             self._tidy()
         verbs = ALIASES[name]
         everything = self._showing or name == "test"
-        needed = [k for k in self._kernels if everything or not all(map(k.is_fresh, verbs))]
+        needed = [k for k in self.kernels if everything or not all(map(k.is_fresh, verbs))]
         for kernel in needed:
             kernel.declare()
         progress().expect(len(needed) * len(verbs))
@@ -112,7 +113,7 @@ class Aliases:
 
     def _clean(self, env: Any, name: str, alias: Any) -> None:
         """Have ``-c`` remove what is no node: folders, reports, and what workers share."""
-        env.Clean(alias, [env.Dir(str(kernel.job.folder)) for kernel in self._kernels])
+        env.Clean(alias, [env.Dir(str(kernel.job.folder)) for kernel in self.kernels])
         if name == "kernels":
             whole = [s.build for s in all_sessions() if s.whole_archs == {*ARCHITECTURES}]
             env.Clean(alias, [env.Entry(str(build / own)) for build in whole for own in _OWN])
@@ -128,7 +129,7 @@ class Aliases:
         """At the end: have the ledgers know what this build has left fresh."""
         if any(GetOption(option) for option in ("no_exec", "question", "clean", "interactive")):
             return
-        for kernel in self._kernels:
+        for kernel in self.kernels:
             seen_to = [verb for verb in STEPS if kernel.keep(verb)]
             if seen_to:
                 kernel.session.ledger.note(_BUILT + kernel.job.label, "", [])

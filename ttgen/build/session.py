@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from SCons.Errors import UserError
 from SCons.Script import GetOption
 
+from ttgen import outputs
 from ttgen.build.interrupt import Interrupt
 from ttgen.build.job import Job
 from ttgen.build.ledger import Ledger
@@ -33,10 +34,13 @@ from ttgen.fingerprint import (
 if TYPE_CHECKING:
     from ttgen.build.steps import Steps
     from ttgen.build.workers import Workers
+    from ttgen_runtime.bench import Entry
     from ttgen_runtime.result import Result
 
 #: The files that a test run leaves in the build folder: JUnit XML, and a line per kernel.
-REPORTS = ("results.xml", "results.txt")
+_RESULTS = ("results.xml", "results.txt")
+#: All reports in the build folder.
+REPORTS = (*_RESULTS, outputs.BENCH)
 #: What builds keep there for themselves: what they know, who builds, and what workers share.
 LEDGER, LOCK, CACHE = ".ttgen.json", ".ttgen.lock", ".cache"
 #: How the summary calls what a step did.
@@ -99,6 +103,7 @@ class BuildSession:
         self._counts: Counter[str] = Counter()
         self._failures: list[str] = []
         self._results: dict[str, Result] = {}
+        self._entries: list[Entry] = []
         self._workers: Workers | None = None
         self._lock: Any = None
         self._locking = Lock()
@@ -231,7 +236,7 @@ class BuildSession:
             self._results[job.label] if job.label in self._results else load(job.result)
             for job in self.jobs.values()
         ]
-        xml, text = (self.build / name for name in REPORTS)
+        xml, text = (self.build / name for name in _RESULTS)
         write_junit(results, xml)
         write_atomically(text, "".join(f"{summary(result)}\n" for result in results))
         wrong = [result for result in results if not result.passed]
@@ -239,6 +244,22 @@ class BuildSession:
             print(f"{result.arch}/{result.kernel} {result.status}: {result.message}")
         print(f"ttgen: {len(results) - len(wrong)} passed, {len(wrong)} failed")
         return len(wrong)
+
+    def bench(self, job: Job, device: str) -> None:
+        """Measure what a kernel takes; nothing of it is kept for later builds."""
+        with progress().step(f"BENCH {job.label}"):
+            entry = self.steps.bench(job, device)
+        if self.interrupted:
+            raise TTError("interrupted")
+        self._entries.append(entry)
+
+    def bench_report(self) -> int:
+        """Report what kernels take; how many of them could not be measured."""
+        from ttgen_runtime.bench import save, table
+
+        save(self._entries, self.build / outputs.BENCH)
+        print(table(self._entries))
+        return sum(entry.status != "passed" for entry in self._entries)
 
     def finish(self) -> None:
         """End the workers and say what was done."""

@@ -3,7 +3,7 @@
 ``env.TTKernel(name, source)`` declares a kernel, ``env.TTKernels(folder)`` every kernel in a
 folder. Each variant becomes, below ``$TT_BUILD/<architecture>/<kernel>/``: a plan, its sources,
 five ELFs; and on demand golden values and a test result. The aliases ``plans``, ``sources``,
-``kernels`` and ``test`` collect them.
+``kernels`` and ``test`` collect them, and ``bench`` measures what they take.
 
 Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architectures, with commas;
 empty: those of the spec), ``TT_KERNEL`` (globs over kernel names, with commas), ``TT_DEVICE``
@@ -75,7 +75,7 @@ def generate(env: Any, **_: Any) -> None:
         }
     )
     env.SetDefault(PRINT_CMD_LINE_FUNC=progress().print)
-    _aliases.declare(env, _verdict)
+    _aliases.declare(env, {"test": _verdict, "bench": _bench})
     env.AddMethod(tt_kernel, "TTKernel")
     env.AddMethod(tt_kernels, "TTKernels")
 
@@ -202,3 +202,18 @@ def _seconds(text: Any) -> float | None:
 def _verdict(target: list[Any], source: list[Any], env: Any) -> int:
     """The last action of ``test``: fails where a result did, of whichever environment."""
     return sum(session.verdict() for session in all_sessions() if session.jobs)
+
+
+def _bench(target: list[Any], source: list[Any], env: Any) -> int:
+    """The last action of ``bench``: measures kernels one at a time, or wall times say nothing."""
+    from ttgen_runtime.devices import select
+
+    for kernel in _aliases.kernels:
+        session, job = kernel.session, kernel.job
+        try:
+            session.lock()
+            session.bench(job, str(select(kernel.env["TT_DEVICE"], job.arch)))
+        except TTError as error:
+            session.failed("BENCH", job, str(error))
+            return 1
+    return sum(session.bench_report() for session in all_sessions() if session.jobs)
