@@ -18,6 +18,7 @@ PRELUDE = """
         S = te.placeholder((4, 64, 96), "bfloat16", name="S")
         W = te.placeholder((96, 32), "bfloat16", name="W")
         V = te.placeholder((32, 96), "bfloat16", name="V")
+        b = te.placeholder((32,), "bfloat16", name="b")
         c = lambda value: te.const(value, "bfloat16")
         k = te.reduce_axis((0, 96), name="k")
         sum_of = lambda f: te.compute((64, 32), f, name="P")
@@ -55,6 +56,11 @@ def test_elementwise_in_any_form(form: str) -> None:
         ("[A, topi.strided_slice(A, [32, 0], [64, 96])]", "slice(A, [32, 0], [64, 96], [1, 1])"),
         ("[A, B, topi.concatenate([B, A], axis=0)]", "concat([B, A], dim=-2)"),
         ("[A, W, sum_of(lambda i, j: te.sum(W[k, j] * A[i, k], k))]", "matmul(A, W)"),
+        (
+            "[A, W, b, topi.add(sum_of(lambda i, j: te.sum(A[i, k] * W[k, j], k)), b)]",
+            "linear(A, W, bias=b)",
+        ),
+        ("[A, topi.nn.relu(A)]", "relu(A)"),
         (
             "[A, V, sum_of(lambda i, j: te.sum(A[i, k] * V[j, k], k))]",
             "matmul(A, V, transpose_b=True)",

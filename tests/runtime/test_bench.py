@@ -8,14 +8,28 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from ttgen.counterpart import Counterpart
 from ttgen.errors import DeviceError
-from ttgen_runtime.bench import Entry, Figures, Report, Ttnn, entry, peak_share, save, table
+from ttgen_runtime import launch
+from ttgen_runtime.bench import (
+    Entry,
+    Figures,
+    Measured,
+    MeasuredTtnn,
+    Report,
+    Ttnn,
+    entry,
+    peak_share,
+    save,
+    table,
+)
 from ttgen_runtime.launch import bench_kernel
+from ttgen_runtime.result import Result
 
 from .conftest import Bench
 from .plans import copy_plan, matmul_golden, matmul_plan, write_kernel
@@ -79,6 +93,50 @@ def test_the_report_has_one_form_and_order(tmp_path: Path) -> None:
         "figures": {"seconds": 2.0, "cores": 8, "cycles": 9_600},
         "unavailable": None,
     }
+
+
+RESULT = Result(PLAN.kernel, PLAN.arch, "wolfpine", "passed", "", 3, 1.25, None, ())
+
+
+def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> Entry:
+    """The entry that comes of what sessions answer, or fail with, one after the other."""
+    kernel = write_kernel(folder, PLAN)
+    given = iter(answers)
+
+    def measured(*_: Any) -> Any:
+        answer = next(given)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(launch, "_measured", measured)
+    paths = (kernel / "tt.plan.json", kernel, kernel / "golden.npz")
+    entry = bench_kernel("wolfpine", PLAN.arch, folder, *paths, MATMUL)
+    assert list(given) == []
+    return entry
+
+
+def test_an_operation_that_does_not_end_leaves_the_kernel_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("framework", reason="Wolfpine is not installed (extra: sim)")
+    alone = (Measured(RESULT, ((1, 2),), None), [(3, 6_400)])
+    found = judged(tmp_path, monkeypatch, DeviceError("no answer"), alone)
+    assert (found.status, found.figures) == ("passed", OWN)
+    assert found.ttnn == Ttnn("matmul(a, b)", None, "no answer")
+    found = judged(tmp_path, monkeypatch, DeviceError("no answer"), DeviceError("never"))
+    assert (found.status, found.message, found.figures) == ("error", "never", None)
+
+
+def test_several_programs_have_no_cycles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("framework", reason="Wolfpine is not installed (extra: sim)")
+    other = MeasuredTtnn(seconds=2.0, programs=2)
+    both = (Measured(RESULT, ((1, 2), (3, 4)), other), [(3, 6_400), (8, 9_600)])
+    found = judged(tmp_path, monkeypatch, both)
+    assert found.ttnn is not None
+    assert found.ttnn.figures == Figures(seconds=2.0, cores=8)
+    assert found.ttnn.unavailable == "it is 2 programs, whose cycles are not one span"
+    assert (found.status, found.ratio) == ("passed", None)
 
 
 def measure(bench: Bench, folder: Path, arch: str, call: Counterpart | None) -> Entry:
