@@ -24,6 +24,8 @@ _SOC_DESCRIPTORS = {
 _GET_WOLFPINE = "pip install 'ttgen[sim]'"
 _GET_HARDWARE = "install a card and tt-kmd, Tenstorrent's kernel driver"
 _SLOW_DISPATCH = {"TT_METAL_SLOW_DISPATCH_MODE": "1"}
+#: Neither simulator models SFPLOADMACRO; the SDK has each operation without it, too.
+_NO_MACROS = {"TT_METAL_DISABLE_SFPLOADMACRO": "1"}
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _wolfpine_variables(target: Target) -> Mapping[str, str]:
     assert folder is not None
     return {
         **_SLOW_DISPATCH,
+        **_NO_MACROS,
         "TT_METAL_SIMULATOR": str(folder),
         # Turns NoC coordinate translation on, as cards have it. Without it NoC 1 sends traffic
         # for some cores to others.
@@ -124,9 +127,8 @@ def _ttsim_library(target: Target) -> Path:
 def _ttsim_variables(target: Target) -> Mapping[str, str]:
     return {
         **_SLOW_DISPATCH,
+        **_NO_MACROS,
         "TT_METAL_SIMULATOR": str(_ttsim_library(target)),
-        # As ttsim's own instructions have it: the simulator does not model SFPLOADMACRO.
-        "TT_METAL_DISABLE_SFPLOADMACRO": "1",
     }
 
 

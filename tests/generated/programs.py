@@ -48,6 +48,7 @@ SYMBOLS = ("+", "-", "*")
 #: Operations of the vector unit: how TE writes them, what they mean, and how large they can be for
 #: a value of that magnitude.
 UNARY: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "abs": ("te.abs({})", np.abs, lambda x: x),
     "relu": ('te.max({}, te.const(0, "{}"))', lambda x: np.maximum(x, 0), lambda x: x),
 }
 

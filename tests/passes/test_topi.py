@@ -253,6 +253,8 @@ LOWERS = {
     "repeat": Function("topi.repeat(A, 2, 0)", (BATCH,), lambda A: A.repeat(2, axis=0)),
     "tile": Function("topi.tile(A, (2, 1))", ((64, 64),), lambda A: np.tile(A, (2, 1))),
     "relu": Function("topi.nn.relu(A)", (MATRIX,), lambda A: np.maximum(A, 0)),
+    "abs": Function("topi.abs(A)", (MATRIX,), lambda A: np.abs(A)),
+    "floor": Function("topi.floor(A)", (MATRIX,), lambda A: np.floor(A)),
     "pad": Function(
         "topi.nn.pad(A, (0, 32), (32, 0))", ((64, K),), lambda A: np.pad(A, ((0, 32), (32, 0)))
     ),

@@ -12,7 +12,7 @@ from tvm.ir import prim
 from ttgen.analysis.conditions import is_on_values, truth
 from ttgen.analysis.index import Affine, Axis, Dim, Index, Scope, affine
 from ttgen.errors import Location, LoweringError
-from ttgen.vector import UNARY
+from ttgen.vector import CALLS, NEAREST, UNARY
 
 _NOWHERE = Location("")
 _T = TypeVar("_T")
@@ -229,7 +229,14 @@ def binary(op: str, a: Expr, b: Expr, at: Location) -> Expr:
 
 def unary(op: str, a: Expr, at: Location) -> Expr:
     """The operation, computed here if its operand is a number."""
-    return Const(UNARY[op].of(a.value)) if isinstance(a, Const) else Unary(op, a, at)
+    folded = UNARY[op].folded(a.value) if isinstance(a, Const) else None
+    return Unary(op, a, at) if folded is None else Const(folded)
+
+
+def quotient(a: Expr, b: Expr, at: Location) -> Expr:
+    """a / b: a product with 1 / b."""
+    inverse = unary("recip", b, at)
+    return inverse if a == Const(1.0) else binary("mul", a, inverse, at)
 
 
 def access(buffer: tvm.ir.Var, indices: list[prim.Expr], scope: Scope, at: Location) -> Access:
@@ -278,9 +285,11 @@ def expression(value: prim.Expr, scope: Scope, at: Location) -> Expr:
                 at=at,
                 hint="casts between float types do",
             )
-        case prim.Div() if isinstance(value.b, prim.FloatImm) and float(value.b.value) != 0:
-            factor = Const(1.0 / float(value.b.value))
-            return binary("mul", expression(value.a, scope, at), factor, at)
+        case prim.Div() if str(value.ty.dtype) in _FLOATS:
+            a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
+            return quotient(a, b, at)
+        case tvm.ir.Call() if (name := _function(value)) in CALLS:
+            return unary(CALLS[name].name, expression(value.args[0], scope, at), at)
         case _ if type(value) in _BINARY and str(value.ty.dtype) in _FLOATS:
             a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
             return binary(_BINARY[type(value)], a, b, at)
@@ -304,6 +313,11 @@ def _choice(value: prim.Expr) -> tuple[prim.Expr, prim.Expr, prim.Expr] | None:
             return None
 
 
+def _function(call: tvm.ir.Call) -> str:
+    """The name of what is called, without that of the dialect which it is from."""
+    return str(getattr(call.op, "name", call.op)).rpartition(".")[2]
+
+
 def _unsupported(value: prim.Expr, at: Location) -> LoweringError:
     if is_on_values(value):
         return LoweringError(
@@ -311,8 +325,10 @@ def _unsupported(value: prim.Expr, at: Location) -> LoweringError:
             at=at,
             hint="it needs the vector unit (SFPU); conditions on indices do lower",
         )
-    known = ", ".join(sorted(_BINARY.values()))
-    hint = f"operations that lower today: {known}, division by a number, float casts"
+    known = ", ".join(sorted({*_BINARY.values(), *CALLS}))
+    hint = f"operations that lower today: {known}, division, float casts"
+    if isinstance(value, tvm.ir.Call) and (nearest := NEAREST.get(_function(value))):
+        hint = f"it has no device form; the nearest that has one is {nearest}"
     if str(value.ty.dtype) not in _FLOATS:
         hint = "integers can be moved, but the FPU does not compute with them"
     return LoweringError(f"'{_shorten(value)}' is not supported", at=at, hint=hint)

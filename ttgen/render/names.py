@@ -61,7 +61,8 @@ def with_safe_names(plan: Plan, program: Program, used: frozenset[str]) -> Progr
     arguments = {constant.name for constant in program.constants}
     arguments.update(program.runtime_args.names)
     variables = dict.fromkeys(_variables(program.body))
-    of_functions = {name for unary in UNARY.values() for name in (unary.init, unary.tile)}
+    called = {name for unary in UNARY.values() for name in (unary.init, unary.tile)}
+    of_functions = {name.partition("<")[0] for name in called}
     taken = used | KEYWORDS | of_buffers | of_functions
     unsafe = [
         name for name in variables if name in taken or _is_reserved(name) or may_be_macro(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce, Unary
+from ttgen.errors import Location
+from ttgen.passes.device_shape import free_dims
 from ttgen.vector import UNARY
 
 
@@ -12,16 +14,34 @@ def masked(expr: Reduce, ragged: Sequence[Dim], lowest: float) -> Expr:
     """What ``expr`` reduces, such that padding along the ``ragged`` dimensions does not count.
 
     A value that is zero in the padding, as inputs are, can be added up as it is. Another one is
-    multiplied by a mask of 1 and 0; it is finite there if the data is. A maximum adds a mask of 0
-    and ``lowest``, than which no value is less, to what is zero there: it is exactly that then.
+    multiplied by a mask of 1 and 0. It is finite there if the data is: what might not be, such as
+    an exponential, is made of 1 there. A maximum adds a mask of 0 and ``lowest``, than which no
+    value is less, to what is zero there: it is exactly that then.
     """
     value = expr.value
     for dim in ragged:
+        value = kept_finite(value, dim, expr.at)
         if not zero_beyond(value, dim):
             value = Binary("mul", value, Mask(dim, 1.0, 0.0), expr.at)
         if expr.op == "max":
             value = Binary("add", value, Mask(dim, 0.0, lowest), expr.at)
     return value
+
+
+def kept_finite(expr: Expr, dim: Dim, at: Location) -> Expr:
+    """``expr`` with 1 in the padding of ``dim`` for what might become an infinity there."""
+    match expr:
+        case Unary(op=op, a=a) if dim in free_dims(a):
+            a = kept_finite(a, dim, at)
+            if not UNARY[op].is_finite:
+                a = a if zero_beyond(a, dim) else Binary("mul", a, Mask(dim, 1.0, 0.0), at)
+                a = Binary("add", a, Mask(dim, 0.0, 1.0), at)
+            return Unary(op, a, expr.at)
+        case Binary(op=op, a=a, b=b):
+            a, b = (kept_finite(operand, dim, at) for operand in (a, b))
+            return Binary(op, a, b, expr.at)
+        case _:
+            return expr
 
 
 def zero_beyond(expr: Expr, dim: Dim) -> bool:

@@ -14,7 +14,7 @@ from ttgen.passes import intrin
 from ttgen.passes.device_shape import ONE, TILE, as_tiles, free_dims, tile_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.marks import REDUCE
-from ttgen.passes.tiling.padding import masked, zero_beyond
+from ttgen.passes.tiling.padding import kept_finite, masked, zero_beyond
 from ttgen.passes.tiling.stages import Stages, Tile, sequence, span
 
 _POOLS = {"add": "SUM", "max": "MAX"}
@@ -63,6 +63,8 @@ class Reductions:
         self, expr: Reduce, frame: Frame, left: Expr, right: Expr, inner: Dim
     ) -> tirx.Stmt:
         """A matrix product over ``inner``."""
+        if inner.extent % TILE:
+            left, right = (kept_finite(factor, inner, expr.at) for factor in (left, right))
         is_safe = zero_beyond(left, inner) or zero_beyond(right, inner)
         if inner.extent % TILE and not is_safe:
             left = self._masked(Reduce(expr.op, expr.dims, left, expr.at), [inner])

@@ -100,7 +100,8 @@ class Stages:
         part = {"rows": left} if mask.dim == frame.rows else {"columns": left}
         last = ConstantPage(mask.inside, mask.outside, **part)
         others = (ConstantPage(mask.inside),) * (pages - 1)
-        wish = f"{'mask' if mask.inside else 'lowest'}_{mask.dim.name}"
+        kinds = {(1.0, 0.0): "mask", (0.0, 1.0): "beyond"}
+        wish = f"{kinds.get((mask.inside, mask.outside), 'lowest')}_{mask.dim.name}"
         return Tile(self._constant(wish, (*others, last)), page, frame)
 
     def _constant(self, wish: str, pages: tuple[ConstantPage, ...]) -> tvm.ir.Var:

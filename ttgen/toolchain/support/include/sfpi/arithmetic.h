@@ -7,40 +7,54 @@ namespace sfpi {
 
 sfpi_inline float negated(float value) { return unary<encoding::op(encoding::MOV, SFPMOV_MOD1_NEGATE)>(value); }
 
-// a * b that has not been worked out yet: what is added to it is rounded together with it.
+// a * b + c that has not been worked out yet: where it is assigned it goes to its place at once.
+struct sum {
+    float a, b, c;
+    u32 modifier = 0;
+
+    sfpi_inline operator vFloat() const { return get(); }
+    sfpi_inline lanes get() const { return {multiply_add(a, b, c, modifier)}; }
+    sfpi_inline float into(float dest) const { return multiply_add_into(dest, a, b, c, modifier); }
+};
+
+// a * b: what is added to it is rounded together with it.
 struct product {
     float a, b;
 
     sfpi_inline operator vFloat() const { return get(); }
-    sfpi_inline lanes get() const { return {multiply_add(a, b, zero())}; }
+    sfpi_inline lanes get() const { return whole().get(); }
+    sfpi_inline sum whole() const { return {a, b, zero()}; }
 };
 
+sfpi_inline vFloat& vFloat::operator=(const sum& value) {
+    r = home == region ? value.get().r : value.into(r);
+    return *this;
+}
+sfpi_inline vFloat& vFloat::operator=(const product& value) { return *this = value.whole(); }
+
 sfpi_inline product operator*(const vFloat& a, const vFloat& b) { return {a.r, b.r}; }
-sfpi_inline vFloat operator+(const product& p, const vFloat& c) { return lanes{multiply_add(p.a, p.b, c.r)}; }
-sfpi_inline vFloat operator+(const vFloat& c, const product& p) { return p + c; }
-sfpi_inline vFloat operator+(const product& p, const product& q) { return p + vFloat(q); }
+sfpi_inline sum operator+(const product& p, const vFloat& c) { return {p.a, p.b, c.r}; }
+sfpi_inline sum operator+(const vFloat& c, const product& p) { return p + c; }
+sfpi_inline sum operator+(const product& p, const product& q) { return p + vFloat(q); }
 
-sfpi_inline vFloat operator-(const product& p, const vFloat& c) {
-    if constexpr (is_blackhole) {
-        return lanes{multiply_add<SFPMAD_MOD1_NEGATE_VC>(p.a, p.b, c.r)};
-    } else {
-        return lanes{multiply_add(p.a, p.b, negated(c.r))};
-    }
+// Wormhole negates by an instruction of its own.
+sfpi_inline sum operator-(const product& p, const vFloat& c) {
+    if constexpr (is_blackhole) return {p.a, p.b, c.r, SFPMAD_MOD1_NEGATE_VC};
+    return {p.a, p.b, negated(c.r)};
+}
+sfpi_inline sum operator-(const vFloat& c, const product& p) {
+    if constexpr (is_blackhole) return {p.a, p.b, c.r, SFPMAD_MOD1_NEGATE_VA};
+    return {negated(p.a), p.b, c.r};
 }
 
-sfpi_inline vFloat operator-(const vFloat& c, const product& p) {
-    if constexpr (is_blackhole) {
-        return lanes{multiply_add<SFPMAD_MOD1_NEGATE_VA>(p.a, p.b, c.r)};
-    } else {
-        return lanes{multiply_add(negated(p.a), p.b, c.r)};
-    }
-}
+sfpi_inline sum operator-(const product& p, const product& q) { return vFloat(p) - q; }
+sfpi_inline sum operator+(const product& p, float c) { return p + vFloat(c); }
+sfpi_inline sum operator+(float c, const product& p) { return p + vFloat(c); }
+sfpi_inline sum operator-(const product& p, float c) { return p + vFloat(-c); }
+sfpi_inline sum operator-(float c, const product& p) { return vFloat(c) - p; }
 
-sfpi_inline vFloat operator-(const product& p, const product& q) { return vFloat(p) - q; }
-sfpi_inline vFloat operator-(const product& p, float c) { return p + vFloat(-c); }
-
-sfpi_inline vFloat operator+(const vFloat& a, const vFloat& b) { return lanes{multiply_add(a.r, one(), b.r)}; }
-sfpi_inline vFloat operator-(const vFloat& a, const vFloat& b) { return lanes{multiply_add(b.r, minus_one(), a.r)}; }
+sfpi_inline sum operator+(const vFloat& a, const vFloat& b) { return {a.r, one(), b.r}; }
+sfpi_inline sum operator-(const vFloat& a, const vFloat& b) { return {b.r, minus_one(), a.r}; }
 
 // A constant with few digits is part of the instruction.
 sfpi_inline vFloat operator+(const vFloat& a, float b) {
@@ -50,13 +64,15 @@ sfpi_inline vFloat operator+(const vFloat& a, float b) {
         settle();
         return lanes{sum};
     }
-    return a + vFloat(b);
+    return vFloat(a + vFloat(b));
 }
 sfpi_inline vFloat operator+(float a, const vFloat& b) { return b + a; }
 sfpi_inline vFloat operator-(const vFloat& a, float b) { return a + -b; }
+sfpi_inline sum operator-(float a, const vFloat& b) { return vFloat(a) - b; }
 
 sfpi_inline vFloat operator-(const vFloat& a) { return lanes{negated(a.r)}; }
 sfpi_inline vFloat operator-(const product& a) { return -vFloat(a); }
+sfpi_inline vFloat operator-(const sum& a) { return -vFloat(a); }
 sfpi_inline vFloat operator+(const vFloat& a) { return a; }
 
 sfpi_inline vFloat& operator*=(vFloat& a, const vFloat& b) { return a = a * b; }
@@ -186,6 +202,7 @@ sfpi_inline vInt operator-(const vInt& a) { return lanes{negated_integer(a.r)}; 
 sfpi_inline vMag operator>>(const vMag& a, i32 n) { return lanes{shifted(a.r, -n)}; }
 sfpi_inline vMag operator<<(const vMag& a, i32 n) { return lanes{shifted(a.r, n)}; }
 sfpi_inline vMag operator&(const vMag& a, i32 b) { return vMag(vInt(a) & vInt(b)); }
+sfpi_inline vMag operator&(const vSMag& a, i32 b) { return vMag(vInt(a.get()) & vInt(b)); }
 
 // Sign, exponent and mantissa --------------------------------------------------------------------
 
@@ -299,7 +316,11 @@ sfpi_inline vFloat approx_recip(const vFloat& a) { return lanes{unary<encoding::
 
 }  // namespace sfpi
 
-// LLK names this one operation by SFPI's builtin, to have it fused.
+// LLK names some operations by SFPI's builtins, to have just that instruction: a multiply-add, and
+// Blackhole's comparison, all ones where a is greater than b (modifier 8).
 sfpi_inline sfpi::lanes __builtin_rvtt_sfpmad(sfpi::lanes a, sfpi::lanes b, sfpi::lanes c, sfpi::u32) {
     return {sfpi::multiply_add(a.r, b.r, c.r)};
+}
+sfpi_inline sfpi::lanes __builtin_rvtt_sfpgt(sfpi::lanes a, sfpi::lanes b, sfpi::u32) {
+    return {sfpi::update<sfpi::encoding::op(sfpi::encoding::GT, 8)>(a.r, b.r)};
 }

@@ -137,9 +137,9 @@ sfpi_inline auto operator<(const vFloat& a, const B& b)
         return is_greater(vFloat(b).r, a.r);
     } else if constexpr (std::is_arithmetic_v<B>) {
         const float value = float(b);
-        return is_negative(__builtin_constant_p(value) && value == 0 ? a.r : (a - value).r);
+        return is_negative(__builtin_constant_p(value) && value == 0 ? a.r : vFloat(a - value).r);
     } else {
-        return is_negative((a - vFloat(b)).r);
+        return is_negative((a - vFloat(b)).get().r);
     }
 }
 template <class B>
@@ -168,33 +168,33 @@ sfpi_inline is_zero operator==(const vFloat& a, float b) {
     const bool bare = __builtin_constant_p(b) && std::bit_cast<u32>(b) == 0;
     return is_zero(bare ? a.r : update<encoding::op(encoding::XOR)>(a.r, vFloat(b).r));
 }
-template <class B>
-sfpi_inline auto operator!=(const vFloat& a, const B& b)
-    requires std::is_convertible_v<B, vFloat>
-{
-    return !(a == b);
-}
+sfpi_inline auto operator!=(const vFloat& a, const vFloat& b) { return !(a == b); }
+sfpi_inline auto operator!=(const vFloat& a, float b) { return !(a == b); }
 
 sfpi_inline float difference(const vInt& a, const vInt& b) { return (a - b).r; }
 sfpi_inline float difference(const vInt& a, i32 b) { return __builtin_constant_p(b) && b == 0 ? a.r : (a - b).r; }
 
 // Integers are subtracted: they are less than 2^31 apart.
-#define SFPI_COMPARED(type, scalar)                                                                        \
-    sfpi_inline auto operator<(const type& a, const type& b) { return is_negative(difference(a, b)); }      \
-    sfpi_inline auto operator<(const type& a, scalar b) { return is_negative(difference(a, i32(b))); }      \
-    sfpi_inline auto operator>(const type& a, const type& b) { return is_negative(difference(b, a)); }      \
-    sfpi_inline auto operator>(const type& a, scalar b) { return is_negative(difference(vInt(b), a)); }     \
-    sfpi_inline auto operator>=(const type& a, const type& b) { return is_not_negative(difference(a, b)); } \
-    sfpi_inline auto operator>=(const type& a, scalar b) { return is_not_negative(difference(a, i32(b))); } \
-    sfpi_inline auto operator<=(const type& a, const type& b) { return is_not_negative(difference(b, a)); } \
-    sfpi_inline auto operator<=(const type& a, scalar b) { return is_not_negative(difference(vInt(b), a)); } \
-    sfpi_inline auto operator==(const type& a, const type& b) { return is_zero(difference(a, b)); }         \
-    sfpi_inline auto operator==(const type& a, scalar b) { return is_zero(difference(a, i32(b))); }         \
-    sfpi_inline auto operator!=(const type& a, const type& b) { return is_not_zero(difference(a, b)); }     \
-    sfpi_inline auto operator!=(const type& a, scalar b) { return is_not_zero(difference(a, i32(b))); }
-SFPI_COMPARED(vInt, i32)
-SFPI_COMPARED(vUInt, u32)
-SFPI_COMPARED(vMag, i32)
+#define SFPI_COMPARED(type, symbol, what, left, right)                                                       \
+    sfpi_inline auto operator symbol(const type& a, const type& b) { return what(difference(left, right)); } \
+    template <class Scalar>                                                                                  \
+    sfpi_inline auto operator symbol(const type& a, Scalar number)                                           \
+        requires std::is_integral_v<Scalar>                                                                  \
+    {                                                                                                        \
+        const i32 b = i32(number);                                                                           \
+        return what(difference(left, right));                                                                \
+    }
+#define SFPI_ALL_COMPARED(type)                        \
+    SFPI_COMPARED(type, <, is_negative, a, b)          \
+    SFPI_COMPARED(type, >, is_negative, b, a)          \
+    SFPI_COMPARED(type, >=, is_not_negative, a, b)     \
+    SFPI_COMPARED(type, <=, is_not_negative, b, a)     \
+    SFPI_COMPARED(type, ==, is_zero, a, b)             \
+    SFPI_COMPARED(type, !=, is_not_zero, a, b)
+SFPI_ALL_COMPARED(vInt)
+SFPI_ALL_COMPARED(vUInt)
+SFPI_ALL_COMPARED(vMag)
+#undef SFPI_ALL_COMPARED
 #undef SFPI_COMPARED
 
 // Kinds of floats.
@@ -233,6 +233,7 @@ class branches {
         ++depth;
         narrow(condition);
     }
+    sfpi_inline void if_(const vInt& value) { if_(is_not_zero(value.r)); }
     template <is_condition T>
     sfpi_inline void and_(const T& condition) {
         narrow(condition);

@@ -78,6 +78,7 @@ struct dst_reg_t {
         sfpi_inline void operator=(const vMag& value) const {
             write(value.r, stated ? layout : u32(DataLayout::I32));
         }
+        sfpi_inline void operator=(const sum& value) const { *this = vFloat(value); }
         sfpi_inline void operator=(const product& value) const { *this = vFloat(value); }
         sfpi_inline void operator=(float value) const { *this = vFloat(value); }
         sfpi_inline void operator=(i32 value) const { *this = vInt(value); }

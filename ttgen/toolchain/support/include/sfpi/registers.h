@@ -105,12 +105,19 @@ sfpi_inline void on(float c) {
     __asm__ volatile(".ttinsn (%1 + (L_%0 << 8))" ::"f"(c), "i"(word));
 }
 
-// a * b + c, with its modifier.
-template <u32 modifier = 0>
-sfpi_inline float multiply_add(float a, float b, float c) {
+// a * b + c, with its modifier; into the lanes of dest that are on.
+sfpi_inline float multiply_add(float a, float b, float c, u32 modifier = 0) {
     float dest;
     __asm__ volatile(".ttinsn (%4 + (L_%1 << 16) + (L_%2 << 12) + (L_%3 << 8) + (L_%0 << 4))"
                      : "=cf"(dest)
+                     : "f"(a), "f"(b), "f"(c), "i"(encoding::op(encoding::MAD, modifier)));
+    settle();
+    return dest;
+}
+
+sfpi_inline float multiply_add_into(float dest, float a, float b, float c, u32 modifier) {
+    __asm__ volatile(".ttinsn (%4 + (L_%1 << 16) + (L_%2 << 12) + (L_%3 << 8) + (L_%0 << 4))"
+                     : "+cf"(dest)
                      : "f"(a), "f"(b), "f"(c), "i"(encoding::op(encoding::MAD, modifier)));
     settle();
     return dest;

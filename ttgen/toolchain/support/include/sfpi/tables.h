@@ -33,6 +33,14 @@ sfpi_inline void hold_in(LRegs which, float held) {
 #undef SFPI_WRITE
 }
 
+// Nothing of the compiler's is in that register here: what follows writes to it by its number.
+sfpi_inline void leave(LRegs which) {
+#define SFPI_LEAVE(number, name) \
+    if (which == LRegs::number) __asm__ volatile("" ::: name);
+    SFPI_EACH_LREG(SFPI_LEAVE)
+#undef SFPI_LEAVE
+}
+
 // l_reg[n]: what LReg n holds here, or a value that is to be there. Nothing keeps it there but that no
 // other vector is live.
 struct l_reg_t {
@@ -44,6 +52,7 @@ struct l_reg_t {
             return T(lanes{held_in(which)});
         }
         sfpi_inline void operator=(const vReg& value) const { hold_in(which, value.r); }
+        sfpi_inline void in_use() const { leave(which); }
     };
 
     sfpi_inline reference operator[](LRegs which) const { return {which}; }

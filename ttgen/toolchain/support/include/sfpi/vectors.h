@@ -149,8 +149,13 @@ struct sFloat16a {
     sfpi_inline constexpr explicit sFloat16a(i32 bits) : sFloat16a(u32(bits)) {}
 };
 
+struct sum;
+struct product;
+
 struct vFloat : vReg {
     SFPI_VECTOR(vFloat, vReg)
+    sfpi_inline vFloat& operator=(const sum& value);
+    sfpi_inline vFloat& operator=(const product& value);
     sfpi_inline vFloat(float value) : vReg(lanes{number(value)}) {}
     sfpi_inline vFloat(sFloat16b value) : vFloat(value.value) {}
     sfpi_inline vFloat(sFloat16a value) : vFloat(value.value) {}

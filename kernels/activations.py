@@ -1,0 +1,41 @@
+"""What networks do between their products, each a kernel of its own, as topi or TE writes it."""
+
+from tvm import te, topi
+
+
+def softmax(M: int = 40, N: int = 70):
+    """exp(A - max(A)) / sum(exp(A - max(A))) of each row."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    return [A, topi.nn.softmax(A, axis=-1)]
+
+
+def rms_norm(M: int = 40, N: int = 70):
+    """A * weight / sqrt(mean(A * A)) of each row."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    weight = te.placeholder((N,), "bfloat16", name="weight")
+    return [A, weight, topi.nn.rms_norm(A, weight, axis=[-1])]
+
+
+def gelu(M: int = 50, N: int = 70, K: int = 90):
+    """gelu(X @ W + b), by the error function."""
+    X = te.placeholder((M, K), "bfloat16", name="X")
+    W = te.placeholder((K, N), "bfloat16", name="W")
+    b = te.placeholder((N,), "bfloat16", name="b")
+    H = topi.add(topi.matmul(X, W), b)
+    half, root, one = (te.const(value, "bfloat16") for value in (0.5, 0.70710678, 1.0))
+
+    def value(i, j):
+        return half * H[i, j] * (one + te.erf(H[i, j] * root))
+
+    return [X, W, b, te.compute((M, N), value, name="Y")]
+
+
+def silu_gate(M: int = 40, N: int = 70):
+    """A * sigmoid(A) * B."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    B = te.placeholder((M, N), "bfloat16", name="B")
+
+    def value(i, j):
+        return A[i, j] * te.sigmoid(A[i, j]) * B[i, j]
+
+    return [A, B, te.compute((M, N), value, name="Y")]
