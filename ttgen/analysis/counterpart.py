@@ -153,7 +153,8 @@ def _reduction(value: Expr, dims: Dims) -> Counterpart | None:
     if dims not in (kept, dropped):
         return None
     over = tuple(i - len(own) for i, dim in enumerate(own) if dim in reduce.dims)
-    return Counterpart(operation, (name,), {"dim": over, "keepdim": dims == kept})
+    # On the device a result keeps what has been reduced away; ttnn would take a program to drop it.
+    return Counterpart(operation, (name,), {"dim": over, "keepdim": True})
 
 
 def _moved(value: Expr, dims: Dims) -> Counterpart | None:
