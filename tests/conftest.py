@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,15 @@ def run_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFac
 def cache(run_folder: Path) -> Path:
     """For what the SDK compiles, firmware above all; $TTGEN_TEST_CACHE outlives the run."""
     return Path(os.environ.get("TTGEN_TEST_CACHE") or run_folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def wheel_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built as anyone would build it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-build-isolation", "--no-deps", "--wheel-dir", str(folder)]
+    root = Path(__file__).resolve().parents[1]
+    subprocess.run([*command, *options, str(root)], check=True, cwd=folder)
+    (path,) = folder.iterdir()
+    return path

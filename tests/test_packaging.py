@@ -40,15 +40,10 @@ def project_file() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The wheel's files, built as anyone would build it, by path."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-build-isolation", "--no-deps", "--wheel-dir", str(folder)]
-    subprocess.run([*command, *options, str(ROOT)], check=True, cwd=folder)
-    [path] = folder.iterdir()
-    assert path.name == f"ttgen-{ttgen.__version__}-py3-none-any.whl"
-    with zipfile.ZipFile(path) as archive:
+def wheel(wheel_file: Path) -> dict[str, bytes]:
+    """The wheel's files by path."""
+    assert wheel_file.name == f"ttgen-{ttgen.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel_file) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 

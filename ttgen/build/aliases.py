@@ -1,4 +1,4 @@
-"""The aliases (``plans``, ``sources``, ``kernels``, ``test``, ``bench``): what they leave alone.
+"""The aliases, such as ``plans``, ``kernels``, ``compiledb``: what they are, what they leave alone.
 
 What an alias depends on is said when SCons comes to it, after all SConscripts have been read. Then
 a kernel that an earlier build has left fresh, with every file as it was, is left out: SCons takes
@@ -22,18 +22,22 @@ from SCons.Script import BUILD_TARGETS, COMMAND_LINE_TARGETS, GetOption
 
 from ttgen import outputs
 from ttgen.arch import ARCHITECTURES
+from ttgen.build.database import Databases
 from ttgen.build.kernels import STEPS, Kernel, files_in
 from ttgen.build.selection import Selection
 from ttgen.build.session import CACHE, LEDGER, LOCK, REPORTS, BuildSession, all_sessions, progress
 
-#: The steps that each alias stands for. Of ``test``, what runs on a device is always looked at.
+#: The steps that each alias stands for.
 ALIASES = {
     "plans": ("PLAN",),
     "sources": ("PLAN", "RENDER"),
     "kernels": ("PLAN", "RENDER", "COMPILE"),
     "test": ("RUN",),
     "bench": ("PLAN", "RENDER", "GOLDEN"),
+    "compiledb": ("PLAN", "RENDER"),
 }
+#: Those that always look at all kernels: for the device, and for the file that names every one.
+_OF_ALL = ("test", "compiledb")
 #: The options with which SCons is to show or to remove what it would not come to otherwise.
 _SHOWING = ("clean", "tree_printers", "debug", "taskmastertrace_file", "cache_force", "interactive")
 #: What a build folder holds, to be removed by ``-c``; whatever else is in it is the user's.
@@ -51,6 +55,7 @@ class Aliases:
         #: Whether SCons is to walk through everything.
         self._showing = any(GetOption(option) for option in _SHOWING)
         self.selection = Selection()
+        self.databases = Databases()
         #: Those that this run is asked for.
         self.kernels: list[Kernel] = []
         self._tidied = False
@@ -76,6 +81,7 @@ class Aliases:
         chosen among them.
         """
         self.kernels += kernels
+        self.databases.add(kernels)
         asked = self._asked(session)
         for kernel in kernels:
             if asked is None or not all(map(kernel.is_fresh, asked)):
@@ -89,7 +95,7 @@ class Aliases:
         """The steps that this run is for; None where it is for more than aliases can tell."""
         if session.build not in self._asked_of:
             names = COMMAND_LINE_TARGETS or (session.ledger.recall(_DEFAULTS) or ".").split()
-            known = set(names) <= {*ALIASES} - {"test"} and not self._showing
+            known = set(names) <= {*ALIASES} - {*_OF_ALL} and not self._showing
             verbs = {verb for name in names for verb in ALIASES.get(name, ())}
             self._asked_of[session.build] = verbs if known else None
         return self._asked_of[session.build]
@@ -104,19 +110,21 @@ class Aliases:
         else:
             self._tidy()
         verbs = ALIASES[name]
-        everything = self._showing or name == "test"
+        everything = self._showing or name in _OF_ALL
         needed = [k for k in self.kernels if everything or not all(map(k.is_fresh, verbs))]
         for kernel in needed:
             kernel.declare()
         progress().expect(len(needed) * len(verbs))
-        return [node for kernel in needed for verb in verbs for node in kernel.nodes[verb]]
+        nodes = [node for kernel in needed for verb in verbs for node in kernel.nodes[verb]]
+        return nodes + (self.databases.declare() if name == "compiledb" else [])
 
     def _clean(self, env: Any, name: str, alias: Any) -> None:
         """Have ``-c`` remove what is no node: folders, reports, and what workers share."""
         env.Clean(alias, [env.Dir(str(kernel.job.folder)) for kernel in self.kernels])
         if name == "kernels":
-            whole = [s.build for s in all_sessions() if s.whole_archs == {*ARCHITECTURES}]
+            whole = [s.build for s in all_sessions() if _is_whole(s)]
             env.Clean(alias, [env.Entry(str(build / own)) for build in whole for own in _OWN])
+            env.Clean(alias, [env.File(file) for file in self.databases.files() if whole])
 
     def _tidy(self) -> None:
         """Remove what was built for kernels that are not declared any more, once."""
@@ -150,6 +158,13 @@ def _depend_late(alias: Any, needed: Callable[[], list[Any]]) -> None:
         scan()
 
     alias.scan = scan_late
+
+
+def _is_whole(session: BuildSession) -> bool:
+    """Whether all that there is in the build folder is of kernels that are declared."""
+    archs = session.whole_archs
+    there = {arch for arch in ARCHITECTURES if (session.build / arch).exists()}
+    return archs is not None and there <= archs
 
 
 def _remove_gone(session: BuildSession) -> None:

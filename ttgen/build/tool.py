@@ -9,7 +9,7 @@ Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architect
 empty: those of the spec), ``TT_KERNEL`` (globs over kernel names, with commas), ``TT_DEVICE``
 (where tests run), ``TT_TIMEOUT`` (seconds that a test may run; empty: by the kernel's size),
 ``TT_TEMPLATES`` (folders of templates), ``TT_LINES`` (``source`` points compilers and debuggers
-into the kernel source).
+into the kernel source), ``TT_COMPILEDB`` (the file that ``compiledb`` makes).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _DEFAULTS = {
     "TT_TIMEOUT": "",
     "TT_TEMPLATES": [],
     "TT_LINES": "generated",
+    "TT_COMPILEDB": "$TT_BUILD/compile_commands.json",
 }
 
 #: What this SCons run is asked for, over all environments.

@@ -1,0 +1,3 @@
+"""What kernels share. A module that begins with an underscore is no kernel."""
+
+ALPHA = 0.5
