@@ -16,7 +16,6 @@ from ttgen.arch import ARCHITECTURES
 from ttgen.plan.model import Plan
 from ttgen.toolchain.commands import accessor_args, on_noc
 
-from .conftest import Built
 from .project import ARCHS, REPOSITORY, TOOL, Project, make
 from .test_bad_input import KERNEL, SUM
 
@@ -54,17 +53,27 @@ def project(tmp_path: Path) -> Project:
     project.write("kernels/plus.py", KERNEL.format(name="plus", value=SUM))
     project.write(
         "SConstruct",
-        'env = Environment(tools=["ttgen"], TT_ARCH="wormhole_b0")\nenv.TTKernels("kernels")\n',
+        'env = Environment(tools=["ttgen"], TT_ARCH="wormhole_b0")\n'
+        'env.TTKernels("kernels")\nDefault("kernels")\n',
     )
     return project
 
 
-def test_clang_understands_every_kind_of_kernel(copy: Project) -> None:
-    copy.scons("compiledb")
-    found = entries(copy)
-    files = {str(Path(entry["file"]).relative_to(copy.root / "build")) for entry in found}
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The kernel library after ``scons compiledb``."""
+    root = tmp_path_factory.mktemp("library") / "project"
+    project = make(root, (*TOOL, "kernels"), REPOSITORY)
+    project.write("SConstruct", 'Environment(tools=["ttgen"]).TTKernels("kernels")\n')
+    project.scons("-j2", "compiledb")
+    return project
+
+
+def test_clang_understands_every_kind_of_kernel(library: Project) -> None:
+    found = entries(library)
+    files = {str(Path(entry["file"]).relative_to(library.root / "build")) for entry in found}
     programs = ("reader", "compute", "writer")
-    built = {f"{arch}/{name}" for arch in ARCHS for name in copy.kernels(arch)}
+    built = {f"{arch}/{name}" for arch in ARCHS for name in library.kernels(arch)}
     assert files == {f"{label}/{program}.cpp" for label in built for program in programs}
     sample = [entry for entry in found if Path(entry["directory"]).name in SAMPLE]
     assert len(sample) == len(SAMPLE) * len(ARCHS) * len(programs)
@@ -157,12 +166,13 @@ os._exit(0)
 
 
 @pytest.mark.parametrize("arch", ARCHS)
-def test_arguments_of_tensors_are_those_of_ttnn(built: Built, arch: str, tmp_path: Path) -> None:
+def test_arguments_of_tensors_are_those_of_ttnn(
+    library: Project, cache: Path, arch: str, tmp_path: Path
+) -> None:
     from ttgen.sdk import prepare_root
     from ttgen_runtime.devices import environment, select
 
-    cache = (built.project.root / "build" / ".cache").resolve()
-    paths = sorted(map(str, (built.project.root / "build" / arch).glob("*/tt.plan.json")))
+    paths = sorted(map(str, (library.root / "build" / arch).glob("*/tt.plan.json")))
     loaded: dict[str, Plan] = {path: plans.load(Path(path)) for path in paths}
     environ = environment(select("mock", arch), arch, prepare_root(cache), cache)
     done = subprocess.run(

@@ -178,7 +178,8 @@ def _remove_gone(session: BuildSession) -> None:
         if not GetOption("no_exec"):
             for path in there:
                 path.unlink()
-            for left in (folder / outputs.ELF_FOLDER, folder, folder.parent):
+            # Not the architecture's: SCons knows it already, and would not make it again.
+            for left in (folder / outputs.ELF_FOLDER, folder):
                 with suppress(OSError):  # there may be more in it than is ours
                     left.rmdir()
             for verb in STEPS:

@@ -3,7 +3,8 @@
 ``env.TTKernel(name, source)`` declares a kernel, ``env.TTKernels(folder)`` every kernel in a
 folder. Each variant becomes, below ``$TT_BUILD/<architecture>/<kernel>/``: a plan, its sources,
 five ELFs; and on demand golden values and a test result. The aliases ``plans``, ``sources``,
-``kernels`` and ``test`` collect them, and ``bench`` measures what they take.
+``kernels`` and ``test`` collect them, ``bench`` measures what they take, and ``compiledb`` tells
+editors how to read the sources.
 
 Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architectures, with commas;
 empty: those of the spec), ``TT_KERNEL`` (globs over kernel names, with commas), ``TT_DEVICE``
