@@ -38,7 +38,7 @@ ARCHS = ("wormhole_b0", "blackhole")
 SOURCES = ("reader.cpp", "compute.cpp", "writer.cpp", "host.py", "host.cpp")
 OPS = ("+", "-", "*")
 #: A template that the project may put in the place of the built-in one, and how it then differs.
-SHADOWED = ("ops/add_tiles.j2", "ops/mul_tiles.j2", "ops/read_tiles.j2", "program.j2", "host.py.j2")
+SHADOWED = ("ops/add_tiles.j2", "ops/mul_tiles.j2", "ops/read_page.j2", "program.j2", "host.py.j2")
 #: Code that decides what a step makes.
 CODE = {"PLAN": "ttgen/passes/pipeline.py", "RENDER": "ttgen/render/rendering.py"}
 #: Releases that do: of a distribution that a step depends on.
@@ -207,9 +207,16 @@ class World:
         wanted: dict[str, list[str]] = {}
         files: dict[str, bytes] = {}
         jobs = self.jobs()
-        for label, (path, job) in jobs.items():
-            if not ((kernel == "*" or job.matches(kernel)) and arch in ("", job.arch)):
-                continue
+        chosen = {
+            label: (path, job)
+            for label, (path, job) in jobs.items()
+            if (kernel == "*" or job.matches(kernel)) and arch in ("", job.arch)
+        }
+        if not chosen:
+            run = self.project.scons(*options, "sources", ok=False, PYTHONPATH=self.overlay())
+            assert f"nothing to build for {arch}" in run.err, f"after {edit}: {run.text}"
+            return
+        for label, (path, job) in chosen.items():
             key = self.plan_key(path, job)
             plan_bytes = self.clean_plan(key, job)
             render_key = self.render_key(job, plan_bytes)
@@ -404,10 +411,9 @@ def rename_shadow(world: World) -> None:
 
 
 def change_builtin_template(world: World) -> None:
-    name = world.random.choice([*SHADOWED, "ops/untilize_block.j2"])
+    name = world.random.choice([*SHADOWED, "ops/transpose_tile.j2"])
     path = world.project.code / "templates" / name
-    if path.is_file():
-        path.write_text(path.read_text() + "{# " + world.remark() + " #}")
+    path.write_text(path.read_text() + "{# " + world.remark() + " #}")
 
 
 def change_templates_option(world: World) -> None:
