@@ -47,6 +47,11 @@ def output(plan: Plan, inputs: dict[str, Any], *, exact: bool = False) -> Any:
 def check_values(program: Program, plan: Plan, values: Golden) -> Any:
     """It means what the source means, and rounding explains the rest; what it gives."""
     (expected,) = values.outputs.values()
+    if expected.dtype == np.int32:  # only moved
+        result = output(plan, values.inputs)
+        np.testing.assert_array_equal(program.evaluate(values.inputs), expected)
+        np.testing.assert_array_equal(result, expected)
+        return result
     magnitude = program.evaluate(values.inputs, magnitude=True)
     np.testing.assert_allclose(
         program.evaluate({n: a.astype(np.float64) for n, a in values.inputs.items()}),
@@ -68,7 +73,7 @@ def renamed(program: Program) -> Program:
 
     class Renamed(Program):
         def source(self) -> str:
-            return re.sub(r"\b([TMPSR])(\d*)\b", r"x_\1\2_", text)
+            return re.sub(r"\b([TMPSR])(\d*)\b(?!\.)", r"x_\1\2_", text)
 
     layouts = {f"x_{name}_": desc for name, desc in program.layouts.items()}
     return Renamed({}, layouts=layouts)

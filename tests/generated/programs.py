@@ -1,13 +1,14 @@
-"""Random programs: trees of operations, products and reductions, and what may follow them.
+"""Random programs: trees of operations, products and reductions, and what may follow them; moves.
 
-Each is written as TE source. Extents, formats, layouts and options are drawn from the tables below:
-what the lowering learns is a line there.
+Each is written as TE source, some as tile primitives on a grid of blocks. Extents, formats, layouts
+and options are drawn from the tables below: what the lowering learns is a line there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ LAYOUTS: list[dict[str, Any]] = [
     {"nd_shard": {"grid": [2, 1]}},
     {"nd_shard": {"grid": [1, 2], "order": "column_major"}},
     {"nd_shard": {"shard_shape": [32, 64]}},
+    {"page": "row"},
+    {"page": "row", "memory": "L1"},
 ]
 #: Extents of rows, columns and reduced dimensions: whole tiles, ragged ones, and any.
 TILE_EXTENTS = st.sampled_from([1, 3, 32, 33, 64, 70, 96, 100]) | st.integers(1, 200)
@@ -55,14 +58,23 @@ UNARY: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 @dataclass(frozen=True)
 class Load:
-    """A tensor at these loops; "0" where its extent is 1. ``cast`` is what it is computed with."""
+    """A tensor at these loops; "0" where its extent is 1. ``cast`` is what it is computed with.
+
+    ``shift`` is added to each index: where a slice of the tensor begins.
+    """
 
     name: str
     index: tuple[str, ...]
     cast: str = ""
+    shift: tuple[int, ...] = ()
+
+    def places(self) -> list[tuple[str, int]]:
+        """The loop and the shift of each index."""
+        return list(zip(self.index, self.shift or (0,) * len(self.index), strict=True))
 
     def __str__(self) -> str:
-        value = f"{self.name}[{', '.join(self.index)}]"
+        index = [f"{loop} + {shift}" if shift else loop for loop, shift in self.places()]
+        value = f"{self.name}[{', '.join(index)}]"
         return f'{value}.astype("{self.cast}")' if self.cast else value
 
 
@@ -99,6 +111,19 @@ class Unary:
         return UNARY[self.function][0].format(self.a, self.dtype)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """``a`` where ``loop`` is below ``at``, else ``b``."""
+
+    loop: str
+    at: int
+    a: Any
+    b: Any
+
+    def __str__(self) -> str:
+        return f"te.if_then_else({self.loop} < {self.at}, {self.a}, {self.b})"
+
+
 @dataclass
 class Program:
     """``loops`` and their extents; ``stages``: name, dimensions, reduction, reduced, value.
@@ -120,15 +145,26 @@ class Program:
     def extents(self, index: tuple[str, ...]) -> tuple[int, ...]:
         return tuple(1 if loop == "0" else self.loops[loop] for loop in index)
 
-    def load(self, draw: Any, index: tuple[str, ...]) -> Load:
+    @property
+    def place(self) -> str:
+        """The place of what is refused, as a pattern: where TE's function stands."""
+        return r"kernels/k\.py:3:"
+
+    def load(
+        self,
+        draw: Any,
+        index: tuple[str, ...],
+        shift: tuple[int, ...] = (),
+        shape: tuple[int, ...] = (),
+    ) -> Load:
         """A new input that is read at ``index``, in a format and a layout that are drawn."""
         name = f"T{len(self.shapes)}"
-        self.shapes[name] = self.extents(index)
+        self.shapes[name] = shape or self.extents(index)
         mixed = self.work == "float32"
-        dtype, desc = draw(st.sampled_from(FORMATS)) if mixed else ("bfloat16", {})
+        dtype, desc = draw(st.sampled_from(FORMATS)) if mixed else (self.work, {})
         place = draw(st.sampled_from(LAYOUTS)) if draw(st.integers(0, 3)) == 0 else {}
         self.dtypes[name], self.layouts[name] = dtype, {**desc, **place}
-        return Load(name, index, "" if dtype == self.work else self.work)
+        return Load(name, index, "" if dtype == self.work else self.work, shift)
 
     def source(self) -> str:
         lines = [
@@ -154,10 +190,10 @@ class Program:
 
     def evaluate(self, inputs: Mapping[str, Any], *, magnitude: bool = False) -> Any:
         """What the program means, by NumPy; or what it would be if nothing ever cancelled."""
-        known = {name: np.abs(a) if magnitude else a for name, a in inputs.items()}
+        known: dict[str, Any] = {n: np.abs(a) if magnitude else a for n, a in inputs.items()}
         for name, index, reduction, reduced, value in self.stages:
             axes = (*(loop for loop in index if loop != "0"), *reduced)
-            whole = _value(value, known, axes, magnitude)
+            whole = self._value(value, known, axes, magnitude)
             whole = np.broadcast_to(whole, self.extents(axes))
             over = tuple(axes.index(loop) for loop in reduced)
             if over:
@@ -173,26 +209,100 @@ class Program:
         batch = np.prod([self.loops[loop] for loop in reduced & {"b", "c"}] or [1])
         return 8 + 4 * operations + 8 * int(steps * batch + steps * steps)
 
+    def _value(self, expr: Any, known: dict[str, Any], axes: tuple[str, ...], size: bool) -> Any:
+        """``expr`` over ``axes``, with extent 1 where it does not move; or the ``size`` of it."""
+        match expr:
+            case Const(value=value):
+                return np.float64(abs(value) if size else value)
+            case Load(name=name):
+                return self._loaded(known[name], expr.places(), axes)
+            case Choice(loop=loop, at=at, a=a, b=b):
+                left, right = (self._value(operand, known, axes, size) for operand in (a, b))
+                extents = [self.loops[loop] if axis == loop else 1 for axis in axes]
+                return np.where(np.arange(self.loops[loop]).reshape(extents) < at, left, right)
+            case Unary(function=function, a=a):
+                _, meaning, largest = UNARY[function]
+                return (largest if size else meaning)(self._value(a, known, axes, size))
+            case Binary(symbol=symbol, a=a, b=b):
+                left, right = (self._value(operand, known, axes, size) for operand in (a, b))
+                minus = np.add if size else np.subtract
+                return {"+": np.add, "-": minus, "*": np.multiply}[symbol](left, right)
 
-def _value(expr: Any, known: dict[str, Any], axes: tuple[str, ...], magnitude: bool) -> Any:
-    """``expr`` over ``axes``, with extent 1 where it does not move."""
-    match expr:
-        case Const(value=value):
-            return np.float64(abs(value) if magnitude else value)
-        case Load(name=name, index=index):
-            moving = [loop for loop in index if loop != "0"]
-            shape = [known[name].shape[n] for n, loop in enumerate(index) if loop != "0"]
-            order = sorted(range(len(moving)), key=lambda n: axes.index(moving[n]))
-            value = known[name].reshape(shape).transpose(order)
-            extents = dict(zip(moving, shape, strict=True))
-            return value.reshape([extents.get(axis, 1) for axis in axes])
-        case Unary(function=function, a=a):
-            _, meaning, largest = UNARY[function]
-            return (largest if magnitude else meaning)(_value(a, known, axes, magnitude))
-        case Binary(symbol=symbol, a=a, b=b):
-            left, right = (_value(operand, known, axes, magnitude) for operand in (a, b))
-            minus = np.add if magnitude else np.subtract
-            return {"+": np.add, "-": minus, "*": np.multiply}[symbol](left, right)
+    def _loaded(self, tensor: Any, places: list[tuple[str, int]], axes: tuple[str, ...]) -> Any:
+        """The elements of ``tensor`` over ``axes``; any where a choice does not take them."""
+        for n, (loop, shift) in enumerate(places):
+            count = 1 if loop == "0" else self.loops[loop]
+            at = np.clip(np.arange(count) + shift, 0, tensor.shape[n] - 1)
+            tensor = np.take(tensor, at, axis=n)
+        moving = [loop for loop, _ in places if loop != "0"]
+        tensor = tensor.reshape([self.loops[loop] for loop in moving])
+        tensor = tensor.transpose(sorted(range(len(moving)), key=lambda n: axes.index(moving[n])))
+        return tensor.reshape([self.loops[axis] if axis in moving else 1 for axis in axes])
+
+
+@dataclass
+class Tiled(Program):
+    """A program in tile primitives: ``block`` rows and columns are made by each block of a grid.
+
+    It has one stage: a product over whole tiles, or a tree of inputs and numbers. ``by_columns``:
+    blocks are numbered column by column.
+    """
+
+    block: tuple[int, int] = (32, 32)
+    by_columns: bool = False
+
+    @property
+    def place(self) -> str:
+        """Any line and column of the kernel's."""
+        return r"kernels/k\.py:\d+:\d+:"
+
+    def source(self) -> str:
+        (rows, columns), ((_, index, reduction, _, value),) = self.block, self.stages
+        tensors = [*((n, s, self.dtypes[n]) for n, s in self.shapes.items())]
+        tensors.append(("R", self.extents(index), self.out or self.work))
+        parameters = ", ".join(f'{name}: T.Buffer({s}, "{dtype}")' for name, s, dtype in tensors)
+        ids = [("y", self.loops["i"] // rows), ("x", self.loops["j"] // columns)]
+        ids = ids if self.by_columns else ids[::-1]
+        lines = [
+            "T.device_entry()",
+            f"{ids[0][0]}, {ids[1][0]} = T.cta_id([{ids[0][1]}, {ids[1][1]}])",
+            f'D = T.alloc_buffer(({rows}, {columns}), "float32", scope="local")',
+            *(self._product(value) if reduction else self._elements(value, "D")),
+            f"Tx.cast(R[{self._region(('i', 'j'))}], D)",
+        ]
+        body = "".join(f"    {line}\n" for line in lines)
+        head = "from tvm.script.tirx import tile as Tx\n@T.prim_func\n"
+        return f"{head}def k({parameters}):\n{body}"
+
+    def _region(self, index: tuple[str, ...]) -> str:
+        """What a block of the grid, or one tile of a reduction, has of a tensor."""
+        (rows, columns), parts = self.block, []
+        for loop in index:
+            at, size = {"i": ("y", rows), "j": ("x", columns), "k": ("k", 32)}[loop]
+            parts.append(f"{at} * {size} : {at} * {size} + {size}")
+        return ", ".join(parts)
+
+    def _product(self, value: Binary) -> Iterator[str]:
+        a, b = value.a, value.b
+        regions = [f"{load.name}[{self._region(load.index)}]" for load in (a, b)]
+        flags = f"{a.index != ('i', 'k')}, {b.index != ('k', 'j')}"
+        yield "Tx.fill(D, 0.0)"
+        yield f"for k in range({self.loops['k'] // 32}):"
+        yield f"    Tx.gemm(D, {', '.join(regions)}, D, {flags}, 1.0, 1.0)"
+
+    def _elements(self, expr: Any, target: str) -> Iterator[str]:
+        """Statements that leave ``expr`` in the buffer ``target``; each operand has its own."""
+        match expr:
+            case Const(value=value):
+                yield f"Tx.fill({target}, {value})"
+            case Load(name=name, index=index):
+                yield f"Tx.cast({target}, {name}[{self._region(index)}])"
+            case Binary(symbol=symbol, a=a, b=b):
+                for operand, side in ((a, "l"), (b, "r")):
+                    yield f'{target}{side} = T.alloc_buffer({self.block}, "float32")'
+                    yield from self._elements(operand, f"{target}{side}")
+                name = {"+": "add", "-": "sub", "*": "mul"}[symbol]
+                yield f"Tx.{name}({target}, {target}l, {target}r)"
 
 
 @st.composite
@@ -224,8 +334,12 @@ def _index(draw: Any, batch: tuple[str, ...], tile: tuple[str, ...]) -> tuple[st
 
 
 @st.composite
-def _tree(draw: Any, leaves: list[Any], dtype: str) -> Any:
-    """A tree with all of ``leaves``, and perhaps a number of ``dtype`` or a leaf again."""
+def _tree(draw: Any, leaves: list[Any], dtype: str, of: Callable[..., Any] | None = None) -> Any:
+    """A tree with all of ``leaves``, and perhaps a number of ``dtype`` or a leaf again.
+
+    ``of`` is what may be done to a part of it; see :func:`_of`.
+    """
+    of = of or _of
     nodes = list(leaves)
     for _ in range(draw(st.integers(0, 2))):
         again = draw(st.booleans())
@@ -235,8 +349,8 @@ def _tree(draw: Any, leaves: list[Any], dtype: str) -> Any:
     while len(nodes) > 1:
         at = draw(st.integers(0, len(nodes) - 2))
         symbol = draw(st.sampled_from(SYMBOLS))
-        nodes[at : at + 2] = [Binary(symbol, _of(draw, nodes[at], dtype), nodes[at + 1])]
-    return _of(draw, nodes[0], dtype)
+        nodes[at : at + 2] = [Binary(symbol, of(draw, nodes[at], dtype), nodes[at + 1])]
+    return of(draw, nodes[0], dtype)
 
 
 def _of(draw: Any, node: Any, dtype: str) -> Any:
@@ -396,10 +510,91 @@ def chains(draw: Any) -> Program:
     return program
 
 
+@st.composite
+def moves(draw: Any) -> Program:
+    """Slices of tensors side by side, one below the other or in batches; int32 too. Then a tree."""
+    program, batch = _loops(draw)
+    if draw(st.integers(0, 2)) == 0:
+        program.work, program.out = "int32", ""
+    index = (*batch, "i", "j")
+    loop = draw(st.sampled_from(index))
+    steps = (
+        st.integers(1, 2) if loop in batch else st.sampled_from([32, 32, 64, 64, 96, 96, 96, 20])
+    )
+    sizes = draw(st.lists(steps, min_size=1, max_size=3))
+    program.loops[loop] = sum(sizes)
+    value: Any = None
+    at = sum(sizes)
+    for size in reversed(sizes):
+        at -= size
+        part = _slice(draw, program, index, (loop, at, size))
+        value = part if value is None else Choice(loop, at + size, part, value)
+    if program.work != "int32" and draw(st.integers(0, 2)) == 0:
+        other = program.load(draw, draw(_index(batch, ("i", "j"))))
+        value = draw(_tree([value, other], program.work))
+    program.stages.append(("R", index, "", (), value))
+    return program
+
+
+def _slice(draw: Any, program: Program, index: tuple[str, ...], part: tuple[str, int, int]) -> Load:
+    """A slice for the ``size`` iterations of a loop from ``at`` on; ``part`` is all three."""
+    order = tuple(draw(st.permutations(index))) if draw(st.integers(0, 5)) == 0 else index
+    shift, shape = [], []
+    for loop in order:
+        unit = 1 if loop in "bc" else draw(st.sampled_from([32] * 11 + [7]))
+        start = unit * draw(st.sampled_from([0, 0, 0, 1, 2]))
+        at, size = part[1:] if loop == part[0] else (0, program.loops[loop])
+        shift.append(start - at)
+        shape.append(start + size + draw(st.sampled_from([0, 0, unit])))
+    return program.load(draw, order, tuple(shift), tuple(shape))
+
+
+@st.composite
+def tiled(draw: Any) -> Program:
+    """Tile primitives: a product, either factor transposed, or a tree."""
+    block = draw(st.sampled_from([(32, 32), (64, 32), (32, 64), (64, 64), (32, 96), (16, 32)]))
+    blocks = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    loops = {
+        "i": block[0] * blocks[0],
+        "j": block[1] * blocks[1],
+        "k": 32 * draw(st.integers(1, 3)),
+    }
+    out = draw(st.sampled_from(["bfloat16", "bfloat16", "float32"]))
+    program = Tiled(loops, "float32", out, block=block, by_columns=draw(st.booleans()))
+    if draw(st.booleans()):
+        a, b = (tuple(draw(st.permutations(pair))) for pair in (("i", "k"), ("k", "j")))
+        value = Binary("*", program.load(draw, a), program.load(draw, b))
+        program.stages.append(("R", ("i", "j"), "sum", ("k",), value))
+        return program
+    loads = [program.load(draw, ("i", "j")) for _ in range(draw(st.integers(1, 3)))]
+    value = draw(_tree(loads, program.work, lambda _, node, dtype: node))  # FPU primitives alone
+    program.stages.append(("R", ("i", "j"), "", (), value))
+    return program
+
+
+#: Where an output lies.
+_OUTPUTS: list[dict[str, Any]] = [{}, {}, {}, {"page": "row"}, {"memory": "L1"}]
+
+
+@st.composite
+def _placed(draw: Any, kind: Callable[[], Any]) -> Program:
+    """A program of this kind whose output lies somewhere."""
+    program: Program = draw(kind())
+    place = draw(st.sampled_from(_OUTPUTS))
+    if place:
+        program.layouts[program.stages[-1][0]] = place
+    return program
+
+
 #: Kinds of programs.
 KINDS: dict[str, Callable[[], Any]] = {
-    "elementwise": elementwise,
-    "products": products,
-    "reductions": reductions,
-    "chains": chains,
+    name: partial(_placed, kind)
+    for name, kind in {
+        "elementwise": elementwise,
+        "products": products,
+        "reductions": reductions,
+        "chains": chains,
+        "moves": moves,
+        "tiled": tiled,
+    }.items()
 }

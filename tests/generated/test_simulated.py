@@ -24,8 +24,8 @@ from ttgen_runtime.launch import device_service, run_kernel
 from .checks import check_values, planned
 from .programs import KINDS, OPTIONS, Program
 
-#: Which programs, how many of each kind, and how many tile operations one may take.
-SEED, OF_EACH_KIND, TILES = 20260101, 15, 12
+#: Which programs, how many of each kind, how many tile operations and cores one may take.
+SEED, OF_EACH_KIND, TILES, CORES = 20260101, 10, 12, 24
 
 
 def chosen(kind: str, arch: str) -> list[tuple[Program, Plan, Golden]]:
@@ -44,6 +44,8 @@ def chosen(kind: str, arch: str) -> list[tuple[Program, Plan, Golden]]:
         try:
             plan, values = planned(program, arch, **options)
         except LoweringError:
+            return
+        if len(plan.partition.cores) > CORES:
             return
         if not {cb.dtype for cb in plan.circular_buffers} & DEVICES["wolfpine"].lacks_formats:
             found.append((program, plan, values))
