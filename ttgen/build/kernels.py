@@ -78,6 +78,11 @@ class Kernel:
         if not self.nodes:
             self.nodes.update(_make_nodes(self))
 
+    @property
+    def elfs(self) -> list[Any]:
+        """The compiled programs, without what is noted beside them."""
+        return self.nodes["COMPILE"][: len(outputs.ELFS)]
+
     def done(self, verb: str) -> None:
         """A step was done: what it has found out is what its targets were made from."""
         if verb in self.found_out:
@@ -233,19 +238,17 @@ def _make_nodes(kernel: Kernel) -> dict[str, list[Any]]:
 
 
 class LateNodes(NodeList):  # type: ignore[misc]  # SCons' classes have no types
-    """SCons' own list of nodes: those of a step of kernels, made when somebody looks at them."""
+    """SCons' own list of nodes: the ELFs of kernels, made when somebody looks at them."""
 
-    def __init__(
-        self, nodes: Sequence[Any] = (), kernels: Sequence[Kernel] = (), verb: str = ""
-    ) -> None:
-        self._nodes, self._kernels, self._verb = nodes, kernels, verb
+    def __init__(self, nodes: Sequence[Any] = (), kernels: Sequence[Kernel] = ()) -> None:
+        self._nodes, self._kernels = nodes, kernels
 
     @cached_property
     def data(self) -> list[Any]:
         """The nodes, as UserList keeps them."""
         for kernel in self._kernels:
             kernel.declare()
-        return [*self._nodes, *(n for kernel in self._kernels for n in kernel.nodes[self._verb])]
+        return [*self._nodes, *(node for kernel in self._kernels for node in kernel.elfs)]
 
 
 def _version(session: BuildSession, name: str) -> Any:

@@ -90,7 +90,7 @@ def tt_kernels(env: Any, folder: str = "kernels") -> LateNodes:
     kernels = [
         kernel for file in sources for kernel in _declare(env, file.name.removesuffix(".py"), file)
     ]
-    return LateNodes((), kernels, "COMPILE")
+    return LateNodes((), kernels)
 
 
 def tt_kernel(
@@ -101,7 +101,7 @@ def tt_kernel(
     ``spec`` is its YAML file (beside the source by default), ``templates`` folders that come
     before those of the environment.
     """
-    return LateNodes((), _declare(env, name, source, spec, templates), "COMPILE")
+    return LateNodes((), _declare(env, name, source, spec, templates))
 
 
 def _declare(
