@@ -141,13 +141,16 @@ class Project:
         return sorted(path.name for path in (self.root / "build" / arch).iterdir())
 
     def contents(self, *folders: str) -> dict[str, str]:
-        """A hash of every file in ``folders`` (all by default) by its path, caches left out."""
+        """A hash of every file in ``folders`` (all by default) by its path.
+
+        Left out are caches, and what builds note of themselves.
+        """
         roots = [self.root / folder for folder in folders] or [self.root]
         files = (file for root in roots for file in root.rglob("*") if file.is_file())
         return {
             str(file.relative_to(self.root)): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in files
-            if ".cache" not in file.parts
+            if ".cache" not in file.parts and not file.name.startswith(".ttgen")
         }
 
     def processes(self) -> list[psutil.Process]:

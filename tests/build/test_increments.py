@@ -195,8 +195,8 @@ def test_selecting_kernels_and_architectures(copy: Project) -> None:
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        (["kernel=nosuch"], "no kernel matches 'nosuch'; there is add-64x128,"),
-        (["-n", "kernel=nosuch"], "no kernel matches 'nosuch'; there is add-64x128,"),
+        (["kernel=nosuch"], "no kernel matches 'nosuch'; there is activations-softmax,"),
+        (["-n", "kernel=nosuch"], "no kernel matches 'nosuch'; there is activations-softmax,"),
         (["test", "kernel=sub,nosuch"], "no kernel matches 'nosuch'; there is"),
         (["arch=gpu"], "unknown architecture 'gpu'; known: blackhole, wormhole_b0"),
         (["arch=grayskull"], "tt-metal dropped Grayskull"),

@@ -97,8 +97,8 @@ def test_the_reports_hold_one_case_per_kernel_and_architecture(built: Built) -> 
 def test_five_risc_v_elfs_per_kernel(built: Built, arch: str) -> None:
     for kernel in built.project.kernels(arch):
         folder = built.project.root / "build" / arch / kernel / "elf"
-        assert sorted(path.name for path in folder.iterdir()) == ELFS
-        for path in folder.iterdir():
+        assert sorted(path.name for path in folder.iterdir()) == sorted([*ELFS, "headers.json"])
+        for path in folder.glob("*.elf"):
             head = path.read_bytes()[:20]
             assert head[:6] == b"\x7fELF\x01\x01", "32 bits, little endian"
             assert int.from_bytes(head[18:20], "little") == 243, "EM_RISCV"
@@ -116,7 +116,7 @@ def test_a_null_build_starts_nothing_and_imports_little(copy: Project, tmp_path:
     assert not (copy.root / "build" / ".cache" / "logs").exists()
     unwatched = copy.scons("-j2", "kernels")
     print(f"null build: {unwatched.seconds:.2f} s, {unwatched.cpu_seconds:.2f} s of CPU time")
-    assert unwatched.cpu_seconds < 2, "3 s on a machine that has nothing else to do"
+    assert unwatched.cpu_seconds < 0.6
 
 
 def test_a_second_test_runs_no_kernel_and_says_the_same(copy: Project) -> None:

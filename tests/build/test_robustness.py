@@ -48,8 +48,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def built(project: Project) -> dict[str, str]:
-    found = project.contents("build")
-    return {path: text for path, text in found.items() if not Path(path).name.startswith(".ttgen")}
+    return project.contents("build")
 
 
 def test_killed_at_any_point_the_next_build_is_complete(
