@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from sources import elementwise, gemm, plan_of
 
+from ttgen.outputs import KERNEL_SOURCES
 from ttgen.plan.model import Plan
 from ttgen.render import TemplateSet, explain, render, write_sources
-from ttgen.render.lines import PROGRAMS, with_directives
+from ttgen.render.lines import with_directives
 from ttgen.render.markers import Origin, of_operation, without_marks
 from ttgen.render.rendering import Rendering
 
@@ -52,14 +53,14 @@ def presumed_places(text: str, name: str) -> list[tuple[str, str, int]]:
 
 def test_directives_change_no_line(plan: Plan) -> None:
     plain, found = render(plan, TemplateSet()), render(plan, TemplateSet(), "source")
-    assert {name for name in plain if plain[name] != found[name]} == set(PROGRAMS)
+    assert {name for name in plain if plain[name] != found[name]} == set(KERNEL_SOURCES)
     assert {name: without_directives(text) for name, text in found.items()} == plain
 
 
 def test_every_statement_is_at_its_place_in_the_kernel(plan: Plan) -> None:
     """The lines of an operation are its line of the kernel, however many they are."""
     found = render(plan, TemplateSet(), "source")
-    for name in PROGRAMS:
+    for name in KERNEL_SOURCES:
         marked = Rendering(plan, TemplateSet(), name, mark_kernel=True).text()
         text, origins = without_marks(marked)
         places = presumed_places(found[name], name)
@@ -78,7 +79,7 @@ def test_every_statement_is_at_its_place_in_the_kernel(plan: Plan) -> None:
 
 
 def test_paths_are_relative_to_the_project() -> None:
-    for name in PROGRAMS:
+    for name in KERNEL_SOURCES:
         text = render(GEMM, TemplateSet(), "source")[name]
         paths = set(re.findall(r'^#line \d+ "(.*)"$', text, re.MULTILINE))
         assert paths == {"kernels/k.py", name}

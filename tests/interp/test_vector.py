@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ttgen.arch import ARCHITECTURES
-from ttgen.build.job import Job
+from ttgen.build.job import Job, declared
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.spec import load_variants
@@ -99,7 +99,7 @@ def test_every_operation_is_near_on_wolfpine(
     source.write_text(SOURCE)
     source.with_suffix(".yaml").write_text(f"parameters: {{bits: {bits}}}\n")
     (variant,) = load_variants(source, tmp_path)
-    job = Job(tmp_path, tmp_path / "build", variant, arch)
+    job = Job(tmp_path, tmp_path / "build", declared(variant), arch)
     steps = Steps(workers)
     steps.plan(job)
     steps.golden(job)

@@ -116,7 +116,7 @@ def test_a_folder_holds_the_dumps_of_one_run_and_what_was_there_before(tmp_path:
 
 def test_a_dump_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TTError, match="cannot write the IR dump"):
+    with pytest.raises(TTError, match=r"cannot write .*file/00_source\.py: File exists"):
         run_pipeline(kernel(gemm(64, 64, 64)), arch="wormhole_b0", dump_ir=tmp_path / "file")
 
 

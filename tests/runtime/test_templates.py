@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("ttnn", reason="ttnn is not installed (extra: sim)")
 
-from ttgen.build.job import Job
+from ttgen.build.job import Job, declared
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.errors import SdkError
@@ -62,7 +62,7 @@ class Project:
         return Job(
             project=self.root,
             build=self.root / "build",
-            variant=variant,
+            declared=declared(variant),
             arch=arch,
             templates=(self.root / "mine",),
             path=self.root / "k.py",
@@ -72,7 +72,7 @@ class Project:
     def rendered(self, job: Job) -> dict[str, str]:
         self.steps.plan(job)
         self.steps.render(job)
-        return {path.name: path.read_text() for path in job.kernel_sources}
+        return {path.name: path.read_text() for path in job.sources[:3]}
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 from tvm.ir import IRModule
 
 from ttgen import analysis
-from ttgen.errors import TTError
 from ttgen.files import write_atomically
 from ttgen.passes.base import TTPass
 
@@ -74,10 +73,7 @@ class Recorder:
         text = f"{_MARK}{what}\n{module.script()}\n"
         path = self.folder / f"{self._dumped:02}_{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.py"
         self._dumped += 1
-        try:
-            write_atomically(path, text)
-        except OSError as error:
-            raise TTError(f"cannot write the IR dump {path}: {error.strerror}") from None
+        write_atomically(path, text)
 
 
 def short_name(step: TTPass) -> str:
