@@ -260,11 +260,12 @@ def test_dumps_of_the_ir(run: Run, command: str) -> None:
 
 
 def test_dumps_of_a_kernel_that_is_refused(run: Run) -> None:
-    Path("k.py").write_text(FACTORY.replace("A[i, j]\n", "T.pow(A[i, j], A[i, j])\n"))
+    Path("k.py").write_text(FACTORY.replace("A[i, j]\n", "T.max(A[i, j], A[i, j] * A[i, j])\n"))
     status, _, err = run("plan", "k.py", "--dump-ir", "ir")
     assert (status, err.startswith("ttgen: k.py:")) == (2, True)
     names = sorted(path.name for path in Path("ir/wormhole_b0/k").iterdir())
-    assert names == ["00_source.py", "01_InferTTLayout.py"]
+    passes = ["InferTTLayout", "PropagateTTLayout", "TTTilesToCoreMap"]
+    assert names == [f"{i:02}_{name}.py" for i, name in enumerate(["source", *passes])]
 
 
 # ttgen templates ----------------------------------------------------------------------------------
