@@ -14,8 +14,8 @@ from sources import HEADER, elementwise
 
 from ttgen import __version__
 from ttgen.cli import cache_folder, main
+from ttgen.outputs import SOURCES
 from ttgen.plan import load
-from ttgen.render import OUTPUTS
 
 FACTORY = f"""{HEADER}
 def k(M: int = 64, N: int = 64):
@@ -96,8 +96,8 @@ def test_render_writes_every_source(run: Run) -> None:
     status, out, err = run("render", "k.py")
     assert (status, err) == (0, "")
     folder = Path("build/wormhole_b0/k")
-    assert {path.name for path in folder.iterdir()} == {"tt.plan.json", *OUTPUTS}
-    assert out.splitlines() == [f"rendered {folder / name}" for name in OUTPUTS]
+    assert {path.name for path in folder.iterdir()} == {"tt.plan.json", *SOURCES}
+    assert out.splitlines() == [f"rendered {folder / name}" for name in SOURCES]
 
 
 def test_templates_of_ones_own(run: Run) -> None:

@@ -18,6 +18,7 @@ NEUTRAL = {
     "ttgen/errors.py",
     "ttgen/files.py",
     "ttgen/frontend/__init__.py",
+    "ttgen/lazy.py",
     "ttgen/service/__init__.py",
     "ttgen/service/child.py",
     "ttgen/service/parent.py",

@@ -9,6 +9,10 @@ import pytest
 from sources import HEADER
 
 from ttgen import planner
+from ttgen.build.job import Job, declared
+from ttgen.build.steps import Steps
+from ttgen.build.workers import Workers
+from ttgen.plan import load
 from ttgen.spec import Variant, load_variants
 
 KERNEL = """
@@ -55,3 +59,30 @@ def test_a_new_planner_reads_the_source_again(tmp_path: Path) -> None:
     (tmp_path / "k.py").write_text(HEADER + KERNEL.replace("64", "96"))
     planner.forget()
     assert int(planner.load_kernel(request).func.params[0].ty.shape[0]) == 96
+
+
+RELAXED = """
+from tvm import relax
+
+
+def k():
+    x, y = (relax.Var(name, relax.TensorType((32, 64), "float32")) for name in "xy")
+    builder = relax.BlockBuilder()
+    with builder.function("main", [x, y]):
+        builder.emit_func_output(builder.emit(relax.op.add(x, y)))
+    module = relax.transform.LegalizeOps()(builder.get())
+    (name,) = (variable.name_hint for variable in module.functions if variable.name_hint != "main")
+    return module[name]
+"""
+
+
+def test_a_source_may_use_the_parts_of_tvm_that_a_planner_loads_late(tmp_path: Path) -> None:
+    (tmp_path / "k.py").write_text(RELAXED)
+    (variant,) = load_variants(tmp_path / "k.py", tmp_path)
+    job = Job(tmp_path, tmp_path / "build", declared(variant), "blackhole")
+    workers = Workers(tmp_path / "cache")
+    try:
+        Steps(workers).plan(job)
+    finally:
+        workers.close()
+    assert [tensor.shape for tensor in load(job.plan).tensors] == [(32, 64)] * 3

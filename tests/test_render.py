@@ -19,11 +19,11 @@ from sources import elementwise, gemm, plan_of
 
 from ttgen.errors import TemplateError
 from ttgen.ops import TILE_OPS, WORDS, Kind
+from ttgen.outputs import SOURCES
 from ttgen.plan import Plan
 from ttgen.plan.model import BinaryOp, Expr, Op
 from ttgen.plan.trace import evaluate
 from ttgen.render import (
-    OUTPUTS,
     TemplateSet,
     builtin_folder,
     cpp_expression,
@@ -176,7 +176,7 @@ def test_every_operation_becomes_one_call(op: str) -> None:
 
 def test_files_say_what_they_are(plan: Plan) -> None:
     texts = render(plan, TemplateSet())
-    assert tuple(texts) == OUTPUTS
+    assert tuple(texts) == SOURCES
     for name, text in texts.items():
         assert f"Made by ttgen from {plan.source.path} ({plan.source.function})" in text
         assert text.endswith("}\n" if name.endswith(".cpp") else ")\n")
@@ -341,7 +341,7 @@ def test_one_operation_replaced(tmp_path: Path) -> None:
     assert "my_pack(2, 0);" in mine["compute.cpp"]
     assert '#include "mine.h"' in mine["compute.cpp"]
     assert "api/compute/pack.h" not in mine["compute.cpp"]
-    assert {name for name in OUTPUTS if mine[name] != theirs[name]} == {"compute.cpp"}
+    assert {name for name in SOURCES if mine[name] != theirs[name]} == {"compute.cpp"}
 
 
 def test_one_block_replaced(tmp_path: Path) -> None:
@@ -454,8 +454,8 @@ def test_templates_are_for_one_release(tmp_path: Path) -> None:
 
 def test_sources_are_written_below_the_folder(tmp_path: Path) -> None:
     paths = write_sources(GEMM, TemplateSet(), tmp_path / "new")
-    assert [path.name for path in paths] == list(OUTPUTS)
-    assert {path.name for path in (tmp_path / "new").iterdir()} == set(OUTPUTS)
+    assert [path.name for path in paths] == list(SOURCES)
+    assert {path.name for path in (tmp_path / "new").iterdir()} == set(SOURCES)
 
 
 # Dependencies -------------------------------------------------------------------------------------
@@ -483,7 +483,7 @@ def test_files_are_those_that_rendering_opens(
     render(GEMM, templates)
     listed = {
         file
-        for output in OUTPUTS
+        for output in SOURCES
         for file in templates.files(template_names(operations(GEMM), output))
     }
     assert loaded

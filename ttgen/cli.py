@@ -17,7 +17,7 @@ from ttgen.build.job import Job, declared
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.errors import TTError
-from ttgen.render import LINES
+from ttgen.outputs import LINES
 from ttgen.spec import Variant, load_base, load_variants, parse_value
 from ttgen.template_tools import Layer, Tools
 
@@ -139,10 +139,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 def _jobs(options: argparse.Namespace) -> list[Job]:
     """What the arguments mean: every variant of the spec, one of them, or one made up here."""
     name, _, function = options.source.partition(":")
-    source = Path(name).absolute()
-    project = Path.cwd() if source.is_relative_to(Path.cwd()) else source.parent
-    if not source.is_file():
-        raise TTError(f"there is no kernel source '{name}'")
+    source, project = _kernel_source(name)
     if any(key == "arch" for key, _ in options.option):
         raise TTError("arch is no --option here; give --arch")
     variants = _variants(options, source, project, function)
@@ -162,6 +159,14 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
         )
         for variant in chosen
     ]
+
+
+def _kernel_source(name: str) -> tuple[Path, Path]:
+    """A kernel source, and the project it is of: this folder, or its own if it lies elsewhere."""
+    source = Path(name).absolute()
+    if not source.is_file():
+        raise TTError(f"there is no kernel source '{name}'")
+    return source, Path.cwd() if source.is_relative_to(Path.cwd()) else source.parent
 
 
 def _variants(
@@ -280,10 +285,7 @@ def _template_tools(options: argparse.Namespace) -> Tools:
     if options.variant and not options.kernel:
         raise TTError("--variant is one of a kernel's: give --kernel, too")
     if options.kernel:
-        source = Path(options.kernel).absolute()
-        project = Path.cwd() if source.is_relative_to(Path.cwd()) else source.parent
-        if not source.is_file():
-            raise TTError(f"there is no kernel source '{options.kernel}'")
+        source, project = _kernel_source(options.kernel)
         variant = _chosen(load_variants(source, project), source, options.variant)[0]
         own = [Layer(project / folder, f"spec of {variant.name}") for folder in variant.templates]
         layers = [*own, *layers]

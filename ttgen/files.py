@@ -1,4 +1,4 @@
-"""Writing files so that a killed or failed step never leaves half of one."""
+"""Files that steps read and write: what a step depends on; writing without half a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ttgen.errors import OutputError
@@ -25,6 +26,23 @@ _REMEDIES = {
 # Reading the mask means setting it, which threads must not do to each other: once, at import.
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files that something is made from, and places where a new file would take part in it.
+
+    ``missing`` are the places that were looked at in vain: a file that appears there may take
+    another's place.
+    """
+
+    files: tuple[Path, ...] = ()
+    missing: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Both."""
+        return (*self.files, *self.missing)
 
 
 def write_atomically(path: Path, text: str) -> None:

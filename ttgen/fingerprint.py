@@ -144,14 +144,10 @@ def sdk_fingerprint() -> str:
 
 def sdk_files() -> list[str]:
     """The files and folders that :func:`sdk_fingerprint` is made from."""
-    from ttgen.sdk import SFPI_INSTALLED
+    from ttgen.sdk import sfpi_places
     from ttgen.toolchain.install import COMPILER, sources
 
-    places = [SFPI_INSTALLED]
-    places += [Path(os.environ[n]) for n in ("TTGEN_SFPI",) if n in os.environ]
-    if root := os.environ.get("TT_METAL_RUNTIME_ROOT"):
-        places.append(Path(root) / "runtime" / "sfpi")
-    tools = [str(place / COMPILER) for place in places]
+    tools = [str(place / COMPILER) for place in sfpi_places()]
     stand_in = [str(path) for path in sources()]
     return [*tools, *stand_in, *_code([_runtime()]), *_package_folders()]
 

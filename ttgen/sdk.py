@@ -112,10 +112,15 @@ def find_sfpi() -> Path | None:
                 hint="set it to SFPI's folder, or unset it",
             )
         return Path(chosen).resolve()
-    places = [SFPI_INSTALLED]
-    if root := os.environ.get("TT_METAL_RUNTIME_ROOT"):
-        places.insert(0, Path(root) / "runtime" / "sfpi")
-    return next((place.resolve() for place in places if is_sfpi(place)), None)
+    return next((place.resolve() for place in sfpi_places() if is_sfpi(place)), None)
+
+
+def sfpi_places() -> list[Path]:
+    """Where SFPI is looked for, in this order: see :func:`find_sfpi`."""
+    if chosen := os.environ.get("TTGEN_SFPI"):
+        return [Path(chosen)]
+    root = os.environ.get("TT_METAL_RUNTIME_ROOT")
+    return [*([Path(root) / "runtime" / "sfpi"] if root else []), SFPI_INSTALLED]
 
 
 def is_sfpi(folder: Path) -> bool:

@@ -115,8 +115,7 @@ def peak_share(plan: Plan, figures: Figures) -> float | None:
 
 def save(entries: Iterable[Entry], path: Path) -> None:
     """Write a report; the file is whole or not there."""
-    ordered = sorted(entries, key=lambda entry: (entry.arch, entry.kernel))
-    text = msgspec.json.format(msgspec.json.encode(Report(1, tuple(ordered))), indent=2)
+    text = msgspec.json.format(msgspec.json.encode(Report(1, _ordered(entries))), indent=2)
     write_atomically(path, text.decode() + "\n")
 
 
@@ -128,11 +127,15 @@ _TEXTS = (0, 1, 6)
 
 def table(entries: Iterable[Entry]) -> str:
     """The figures for people; ``-`` where there is none. What went wrong stands below."""
-    ordered = sorted(entries, key=lambda entry: (entry.arch, entry.kernel))
+    ordered = _ordered(entries)
     rows = [_HEAD, *(_row(entry) for entry in ordered)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(_cells(row, widths)).rstrip() for row in rows]
     return "\n".join([*lines, *(note for entry in ordered for note in _notes(entry))])
+
+
+def _ordered(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(entries, key=lambda entry: (entry.arch, entry.kernel)))
 
 
 def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -14,6 +14,7 @@ from ttgen.build.job import Job, declared
 from ttgen.build.steps import Steps
 from ttgen.build.workers import Workers
 from ttgen.errors import SdkError
+from ttgen.outputs import KERNEL_SOURCES
 from ttgen.spec import load_base
 
 from .conftest import Bench
@@ -72,7 +73,7 @@ class Project:
     def rendered(self, job: Job) -> dict[str, str]:
         self.steps.plan(job)
         self.steps.render(job)
-        return {path.name: path.read_text() for path in job.sources[:3]}
+        return {name: (job.folder / name).read_text() for name in KERNEL_SOURCES}
 
 
 @pytest.fixture

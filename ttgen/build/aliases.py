@@ -58,6 +58,7 @@ class Aliases:
         self.databases = Databases()
         #: Those that this run is asked for.
         self.kernels: list[Kernel] = []
+        self._declared = False
         self._tidied = False
         self._asked_of: dict[Path, set[str] | None] = {}
 
@@ -71,8 +72,6 @@ class Aliases:
             _depend_late(alias, partial(self._needed, env, name, alias))
         env.AlwaysBuild([env.Alias(name) for name in last])
         atexit.register(self._keep)
-
-    _declared = False
 
     def add(self, session: BuildSession, kernels: list[Kernel], archs: set[str] | None) -> None:
         """Have the aliases stand for more kernels.
@@ -120,7 +119,7 @@ class Aliases:
 
     def _clean(self, env: Any, name: str, alias: Any) -> None:
         """Have ``-c`` remove what is no node: folders, reports, and what workers share."""
-        env.Clean(alias, [env.Dir(str(kernel.job.folder)) for kernel in self.kernels])
+        env.Clean(alias, [kernel.folder for kernel in self.kernels])
         if name == "kernels":
             whole = [s.build for s in all_sessions() if _is_whole(s)]
             env.Clean(alias, [env.Entry(str(build / own)) for build in whole for own in _OWN])

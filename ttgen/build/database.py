@@ -30,10 +30,10 @@ class Databases:
         self._nodes: list[Any] = []
 
     def add(self, kernels: list[Kernel]) -> None:
-        """Give kernels their entries in the file ``$TT_COMPILEDB`` of their environment."""
-        for kernel in kernels:
-            file = kernel.env.File("$TT_COMPILEDB").abspath
-            self._kernels.setdefault(file, []).append(kernel)
+        """Give kernels of one environment their entries in the file that is its $TT_COMPILEDB."""
+        if kernels:
+            file = kernels[0].env.File("$TT_COMPILEDB").abspath
+            self._kernels.setdefault(file, []).extend(kernels)
 
     def files(self) -> list[str]:
         """Where the databases lie."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from SCons.Util import NodeList
 from ttgen import outputs
 from ttgen.build.headers import edited_headers, headers_of, headers_signature
 from ttgen.build.job import Job
-from ttgen.build.scanners import Inputs, import_inputs, read_from, template_inputs
+from ttgen.build.scanners import read_from, template_inputs
 from ttgen.build.session import BuildSession
+from ttgen.files import Inputs
+from ttgen.frontend.imports import find_imports
 
 _ELFS = tuple(f"{outputs.ELF_FOLDER}/{name}" for name in (*outputs.ELFS, outputs.HEADERS))
 #: The states of a node that SCons has seen to.
@@ -40,10 +42,9 @@ class Step:
     """What one step makes: ``targets`` in the kernel's folder.
 
     It reads the kernel source where ``reads_source`` says so, and those targets of earlier steps
-    that ``sources`` names. ``settings``: whether what the spec says decides it. ``version`` is the
-    code and packages that decide it too (see :meth:`BuildSession.version`), ``on_device`` whether
-    the device does, ``reads_headers`` whether the SDK's headers do, ``says_lines`` whether the
-    user's choice of lines does. ``inputs`` finds what else it reads.
+    that ``sources`` names. ``version`` is the code and packages that decide it too (see
+    :meth:`BuildSession.version`), ``values`` what else does that is no file. ``inputs`` finds what
+    other files it reads; ``private``: whether what it makes of them is of no use to others.
     """
 
     builder: str
@@ -51,11 +52,9 @@ class Step:
     sources: tuple[str, ...]
     version: str
     reads_source: bool = False
-    settings: bool = False
-    on_device: bool = False
-    reads_headers: bool = False
-    says_lines: bool = False
-    inputs: Callable[[Kernel], Inputs] = lambda kernel: Inputs((), ())
+    values: tuple[Callable[[Kernel], Any], ...] = ()
+    inputs: Callable[[Kernel], Inputs] = lambda kernel: Inputs()
+    private: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,11 @@ class Kernel:
         """Make the nodes, unless they are there."""
         if not self.nodes:
             self.nodes.update(_make_nodes(self))
+
+    @property
+    def folder(self) -> Any:
+        """The node of the folder that its targets lie in."""
+        return self.env.Dir(str(self.job.folder))
 
     @property
     def elfs(self) -> list[Any]:
@@ -112,7 +116,7 @@ class Kernel:
             return
         if step.reads_source:
             files.append(str(read_from(self.source)))
-        files += inputs.paths()
+        files += map(str, inputs.paths)
         self.session.ledger.note(self._fact(verb), self._conditions(verb), files)
 
     def _is_plain(self, verb: str) -> bool:
@@ -140,12 +144,38 @@ class Kernel:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _headers(kernel: Kernel) -> Inputs:
-    return Inputs(tuple(headers_of(kernel.job)), ())
-
-
 def _imports(kernel: Kernel) -> Inputs:
-    return import_inputs(read_from(kernel.source), kernel.job.project)
+    return find_imports(read_from(kernel.source), kernel.job.project)
+
+
+def _headers(kernel: Kernel) -> Inputs:
+    return Inputs(tuple(headers_of(kernel.job)))
+
+
+def _options(kernel: Kernel) -> Any:
+    return late_value(f"options of {kernel.folder}", lambda: kernel.job.identity)
+
+
+def _lines(kernel: Kernel) -> Any:
+    return ValueWithMemo(f"lines={kernel.job.lines}")
+
+
+def _device(kernel: Kernel) -> Any:
+    name, arch = kernel.env["TT_DEVICE"], kernel.job.arch
+    find = partial(kernel.session.device, name, arch)
+    return late_value(f"the device '{name}' for {arch}", find)
+
+
+def _header_contents(kernel: Kernel) -> Any:
+    name = f"SDK headers for {kernel.folder}"
+    value = late_value(name, lambda: headers_signature(kernel.job))
+    kernel.found_out["COMPILE"] = value
+    return value
+
+
+def _are_headers_edited() -> bool:
+    """Whether a cache must not have what is compiled: the SDK's release does not tell of it."""
+    return bool(edited_headers())
 
 
 STEPS = {
@@ -155,7 +185,7 @@ STEPS = {
         sources=(),
         version="plan",
         reads_source=True,
-        settings=True,
+        values=(_options,),
         inputs=_imports,
     ),
     "RENDER": Step(
@@ -163,7 +193,7 @@ STEPS = {
         targets=outputs.SOURCES,
         sources=(outputs.PLAN,),
         version="render",
-        says_lines=True,
+        values=(_lines,),
         inputs=lambda kernel: template_inputs(kernel.job),
     ),
     "COMPILE": Step(
@@ -171,8 +201,9 @@ STEPS = {
         targets=_ELFS,
         sources=(outputs.PLAN, *outputs.KERNEL_SOURCES),
         version="sdk",
-        reads_headers=True,
+        values=(_header_contents,),
         inputs=_headers,
+        private=_are_headers_edited,
     ),
     "GOLDEN": Step(
         builder="TTGolden",
@@ -180,7 +211,7 @@ STEPS = {
         sources=(outputs.PLAN,),
         version="golden",
         reads_source=True,
-        settings=True,
+        values=(_options,),
         inputs=_imports,
     ),
     "RUN": Step(
@@ -188,12 +219,10 @@ STEPS = {
         targets=(outputs.RESULT,),
         sources=(outputs.PLAN, *outputs.KERNEL_SOURCES, outputs.GOLDEN),
         version="sdk",
-        on_device=True,
+        values=(_device,),
     ),
 }
 
-#: How ``--debug=explain`` calls the headers that the ELFs in a folder were made from.
-_HEADERS = "SDK headers for {}"
 #: How ``--debug=explain`` calls the versions that steps depend on.
 _VERSIONS = {
     "plan": "ttgen's passes, or TVM",
@@ -204,31 +233,19 @@ _VERSIONS = {
 
 
 def _make_nodes(kernel: Kernel) -> dict[str, list[Any]]:
-    env, session, job = kernel.env, kernel.session, kernel.job
-    folder = env.Dir(str(job.folder))
-    settings = late_value(f"options of {folder}", lambda: job.identity)
+    env, folder = kernel.env, kernel.folder
     made: dict[str, Any] = {}
     nodes: dict[str, list[Any]] = {}
     for verb, step in STEPS.items():
         sources = [
             *([kernel.source] if step.reads_source else []),
-            *(made[n] for n in step.sources),
+            *(made[name] for name in step.sources),
+            _version(kernel.session, step.version),
+            *(value(kernel) for value in step.values),
         ]
-        sources.append(_version(session, step.version))
-        if step.settings:
-            sources.append(settings)
-        if step.on_device:
-            sources.append(_device(session, env["TT_DEVICE"], job.arch))
-        if step.says_lines:
-            sources.append(ValueWithMemo(f"lines={job.lines}"))
-        if step.reads_headers:
-            headers = late_value(_HEADERS.format(folder), lambda: headers_signature(job))
-            kernel.found_out[verb] = headers
-            sources.append(headers)
         targets = [folder.File(name) for name in step.targets]
         nodes[verb] = env["BUILDERS"][step.builder](env, targets, sources)
-        # What is compiled from edited headers is nobody else's; an SDK's release does not tell.
-        private = step.reads_headers and env.get_CacheDir().is_enabled() and edited_headers()
+        private = env.get_CacheDir().is_enabled() and step.private()
         for node in nodes[verb]:
             node.attributes.tt_kernel = kernel
             if private:
@@ -253,10 +270,6 @@ class LateNodes(NodeList):  # type: ignore[misc]  # SCons' classes have no types
 
 def _version(session: BuildSession, name: str) -> Any:
     return late_value(_VERSIONS[name], lambda: session.version(name))
-
-
-def _device(session: BuildSession, name: str, arch: str) -> Any:
-    return late_value(f"the device '{name}' for {arch}", lambda: session.device(name, arch))
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttgen.errors import TTError
+from ttgen.files import Inputs
+from ttgen.frontend.imports import find_imports
 
 if TYPE_CHECKING:
     from ttgen.build.job import Job
@@ -17,26 +18,6 @@ if TYPE_CHECKING:
 
 _Operations = tuple[tuple[str, frozenset[str]], ...]
 """The operations that each program of a plan uses."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Files that a step reads, and places where a new file would change what it reads."""
-
-    files: tuple[Path, ...]
-    missing: tuple[Path, ...]
-
-    def paths(self) -> list[str]:
-        """Both."""
-        return [str(path) for path in (*self.files, *self.missing)]
-
-
-def import_inputs(source: Path, project: Path) -> Inputs:
-    """The project's modules that a kernel source imports, directly or not."""
-    from ttgen.frontend.imports import find_imports
-
-    found = find_imports(source, project)
-    return Inputs(found.files, found.missing)
 
 
 def template_inputs(job: Job) -> Inputs:
@@ -55,7 +36,7 @@ def scan_imports(node: Any, env: Any, path: Any) -> list[Any]:
     if not str(node).endswith(".py") or not node.rexists():
         return []
     project = Path(env.Dir("#").abspath)
-    inputs = import_inputs(read_from(node), project)
+    inputs = find_imports(read_from(node), project)
     made = [file for path in inputs.missing if (file := env.Entry(str(path))).is_derived()]
     return [*(env.File(str(path)) for path in inputs.files), *made]
 
@@ -88,7 +69,7 @@ def _template_inputs(templates: TemplateSet, used: _Operations) -> Inputs:
     try:
         files = template_files(templates, dict(used))
     except TTError:
-        return Inputs((), ())
+        return Inputs()
     there = [file.is_file() for file in files]
     return Inputs(
         tuple(file for file, is_there in zip(files, there, strict=True) if is_there),

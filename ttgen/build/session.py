@@ -114,15 +114,28 @@ class BuildSession:
         """Whether the user has asked for the end: then steps fail because they were ended."""
         return self._interrupt.happened
 
-    @cached_property
-    def steps(self) -> Steps:
-        """The steps, on workers that this run ends with."""
-        from ttgen.build.steps import Steps
+    @property
+    def workers(self) -> Workers:
+        """The processes that do the slow work; this run ends with them."""
         from ttgen.build.workers import Workers
 
-        self._workers = Workers(self.build / CACHE, limit=int(GetOption("num_jobs")))
-        self._interrupt.then(self._workers.close)
-        return Steps(self._workers)
+        with self._locking:
+            if self._workers is None:
+                self._workers = Workers(self.build / CACHE, limit=int(GetOption("num_jobs")))
+                self._interrupt.then(self._workers.close)
+            return self._workers
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The steps, on those workers."""
+        from ttgen.build.steps import Steps
+
+        return Steps(self.workers)
+
+    def plan(self, job: Job) -> None:
+        """Plan a job. While a planner imports TVM, this process imports what follows planning."""
+        self.workers.start_planner()
+        self.steps.plan(job)
 
     def version(self, name: str) -> str:
         """The code and packages that a step's outcome depends on; ``sdk`` is that of ELFs."""
@@ -216,7 +229,7 @@ class BuildSession:
         """
         from ttgen_runtime.result import summary
 
-        error = job.result.with_name("error.json")
+        error = job.folder / outputs.ERROR
         error.unlink(missing_ok=True)
         result = self.steps.run(job, device, timeout)
         if result.status == "error" and self.interrupted:

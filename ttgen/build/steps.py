@@ -118,7 +118,7 @@ class Steps:
             job.folder,
             job.golden,
             self.counterpart(job),
-            log=self.workers.log(f"bench-{job.arch}-{job.variant.name}"),
+            log=self.workers.log(f"bench-{job.arch}-{job.name}"),
         )
 
 

@@ -64,7 +64,7 @@ def generate(env: Any, **_: Any) -> None:
     # whether that is up to date before there is a plan to tell.
     nothing = Scanner(lambda node, env, path: [], name="nothing")
     work: dict[str, tuple[Callable[[BuildSession, Job, Any], object], Any]] = {
-        "PLAN": (lambda session, job, _: session.steps.plan(job), imports),
+        "PLAN": (lambda session, job, _: session.plan(job), imports),
         "GOLDEN": (lambda session, job, _: session.steps.golden(job), imports),
         "RENDER": (lambda session, job, _: session.steps.render(job), templates),
         "COMPILE": (lambda session, job, _: session.steps.compile(job), nothing),

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ttgen.service import Pool, Service
-from ttgen_runtime.launch import DeviceKey, device_service
+
+if TYPE_CHECKING:
+    from ttgen_runtime.launch import DeviceKey
 
 
 class Workers:
@@ -31,9 +34,16 @@ class Workers:
         with self._planners.lease("planner") as service:
             yield service
 
+    def start_planner(self) -> None:
+        """Have a planner started: the first call on it waits for what is left of its imports."""
+        with self.planner() as service:
+            service.start()
+
     @contextmanager
     def device(self, device: str, arch: str) -> Iterator[Service]:
         """A session on a device (``mock`` compiles), for this thread alone."""
+        from ttgen_runtime.launch import DeviceKey
+
         with self._sessions.lease(DeviceKey(device, arch)) as service:
             yield service
 
@@ -51,6 +61,8 @@ class Workers:
         return Service(argv, name=key, log=self._next_log(key))
 
     def _make_session(self, key: DeviceKey) -> Service:
+        from ttgen_runtime.launch import device_service
+
         kind = key.device.partition(":")[0]
         log = self._next_log(f"{kind}-{key.arch}")
         return device_service(key.device, key.arch, self.cache, log=log)

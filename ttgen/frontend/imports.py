@@ -8,21 +8,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Imports:
-    """What a source imports, directly or not: ``files`` of the project, sorted.
-
-    ``missing`` are the places that were looked at in vain: a file that appears there may take
-    another's place.
-    """
-
-    files: tuple[Path, ...]
-    missing: tuple[Path, ...]
+from ttgen.files import Inputs
 
 
-def find_imports(source: Path, project: Path) -> Imports:
-    """What the Python file ``source`` imports from the project.
+def find_imports(source: Path, project: Path) -> Inputs:
+    """What the Python file ``source`` imports from the project, directly or not, sorted.
 
     Names are looked up beside the importing file, beside ``source``, and at the project's top, as
     they are when the source is run. A file that cannot be parsed imports nothing: running it
@@ -35,7 +25,7 @@ def find_imports(source: Path, project: Path) -> Imports:
         before = set(search.found)
         _follow(file, [file.parent, source.parent, project], search)
         pending += search.found - before - {source}
-    return Imports(tuple(sorted(search.found - {source})), tuple(sorted(search.missing)))
+    return Inputs(tuple(sorted(search.found - {source})), tuple(sorted(search.missing)))
 
 
 @dataclass

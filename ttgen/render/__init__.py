@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ttgen.files import write_atomically
-from ttgen.outputs import KERNEL_SOURCES, LINES, Lines
+from ttgen.outputs import KERNEL_SOURCES, SOURCES, Lines
 from ttgen.plan.model import Plan
 from ttgen.render.cpp import cpp_expression, cpp_factor
 from ttgen.render.lines import explain, with_directives
@@ -18,7 +18,6 @@ from ttgen.render.search import (
     BELOW_PREFIX,
     BUILTIN_PREFIX,
     EXTENSIONS,
-    OUTPUTS,
     TemplateSet,
     builtin_folder,
     template_files,
@@ -29,9 +28,6 @@ __all__ = [
     "BELOW_PREFIX",
     "BUILTIN_PREFIX",
     "EXTENSIONS",
-    "LINES",
-    "OUTPUTS",
-    "Lines",
     "TemplateSet",
     "builtin_folder",
     "cpp_expression",
@@ -46,12 +42,12 @@ __all__ = [
 
 
 def render(plan: Plan, templates: TemplateSet, lines: Lines = "generated") -> dict[str, str]:
-    """The text of every file in :data:`OUTPUTS`; TemplateError with the template's place.
+    """The text of every file in :data:`SOURCES`; TemplateError with the template's place.
 
     ``lines`` is what the programs say of their lines to compilers and debuggers.
     """
     texts = {}
-    for output in OUTPUTS:
+    for output in SOURCES:
         in_source = lines == "source" and output in KERNEL_SOURCES
         text = Rendering(plan, templates, output, mark_kernel=in_source).text()
         texts[output] = with_directives(text, output) if in_source else text

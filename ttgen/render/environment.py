@@ -6,7 +6,6 @@ an attribute, with the template and the line that asked.
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -32,7 +31,6 @@ from ttgen.render.search import TemplateSet
 FILTERS: Mapping[str, Any] = {
     "comment": comment_text,
     "cpp": cpp_expression,
-    "cpp_string": json.dumps,
     "factor": cpp_factor,
     "py": repr,
     "sharding": sharding,

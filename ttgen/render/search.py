@@ -28,8 +28,6 @@ BUILTIN_PREFIX = "ttgen"
 BELOW_PREFIX = "below"
 #: The file of a folder that holds its filters, tests and globals.
 EXTENSIONS = "filters.py"
-#: The files of a kernel, and the template that each comes from.
-OUTPUTS = SOURCES
 
 #: What C++ text has beside code: comments and preprocessor lines.
 _NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|^\s*#[^\n]*", re.DOTALL | re.MULTILINE)
@@ -243,12 +241,12 @@ def template_names(operations: Mapping[str, Iterable[str]], output: str) -> list
 
 
 def template_files(templates: TemplateSet, operations: Mapping[str, Iterable[str]]) -> list[Path]:
-    """Every file that decides what :data:`OUTPUTS` are for programs of these operations; sorted.
+    """Every file that decides what :data:`SOURCES` are for programs of these operations; sorted.
 
     TemplateError where that cannot be said: a template is broken, or names another one by an
     expression.
     """
-    names = {name for output in OUTPUTS for name in template_names(operations, output)}
+    names = {name for output in SOURCES for name in template_names(operations, output)}
     return templates.files(sorted(names))
 
 

@@ -83,9 +83,7 @@ class Service:
         answer in time (then all of its processes have been ended). TTError: anything else.
         """
         with self._lock:
-            child = self._child
-            if child is None:
-                child = self._child = _Child(self.name, self._argv, self._env, self._log)
+            child = self._started()
             try:
                 reply = child.ask(op, args or {}, timeout)
             except BaseException:
@@ -95,6 +93,16 @@ class Service:
         if "error" in reply:
             raise _decode_error(reply["error"], self.name, op, self._log)
         return reply.get("value")
+
+    def start(self) -> None:
+        """Start the child, unless it runs; who does so before the first call has time meanwhile."""
+        with self._lock:
+            self._started()
+
+    def _started(self) -> _Child:
+        if self._child is None:
+            self._child = _Child(self.name, self._argv, self._env, self._log)
+        return self._child
 
     def close(self, timeout: float = CLOSE_LIMIT) -> None:
         """Ask the child to end, and kill it after ``timeout`` seconds; at once if it is busy."""
