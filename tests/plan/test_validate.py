@@ -338,7 +338,7 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
     "the tiles reduced over": (
         put("partition", "len_k", value=22),
         "partition.len_k",
-        "makes 22 steps of sums for 2 output tiles; 22 for each",
+        "makes 11 steps of sums for 1 output tiles; 22 for each",
     ),
     "name of a constant and an argument": (
         put("programs", "reader", "runtime_args", "names", value=["start", "Kt"]),

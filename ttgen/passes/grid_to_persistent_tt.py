@@ -33,6 +33,7 @@ from ttgen.passes.persistent.compute import ComputeEmitter
 from ttgen.passes.persistent.coordinates import Coordinates, partition_constants
 from ttgen.passes.persistent.ir import Body, sequence, variables
 from ttgen.passes.persistent.reader import ReaderEmitter
+from ttgen.passes.persistent.runs import with_runs
 from ttgen.passes.persistent.shares import Share, shares_of
 from ttgen.passes.persistent.stages import Nest, parse
 from ttgen.passes.persistent.writer import WriterEmitter
@@ -68,12 +69,14 @@ class GridToPersistentTT(TTPass):
         return IRModule(result)
 
     def _split(self, func: PrimFunc) -> dict[ProgramName, PrimFunc]:
-        nests = parse(func)
-        shares = shares_of(nests, attrs.require(func, attrs.CONSTANTS, self.name))
+        partition = attrs.require(func, attrs.PARTITION, self.name)
+        parts = parse(func)
+        extents = attrs.require(func, attrs.CONSTANTS, self.name)
+        nests = [with_runs(nest, partition, extents) for nest in parts]
+        shares = shares_of(nests, extents)
         blocks = self._blocks(func, nests, shares)
         scratch = scratch_buffers(attrs.require(func, attrs.LAYOUT_DESC, self.name))
         buffers = circular_buffers(func, list(zip(nests, blocks, strict=True)), scratch)
-        partition = attrs.require(func, attrs.PARTITION, self.name)
         own = partition_constants(partition)
         shard = tirx.Var("sy", "int32"), tirx.Var("sx", "int32")
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
@@ -116,7 +119,11 @@ class GridToPersistentTT(TTPass):
                 choose_blocks(
                     nest,
                     constants,
-                    [share.tiles_of(start, count) for *_, start, count in work],
+                    [
+                        tiles
+                        for *_, start, count in work
+                        for tiles in share.tiles_together(start, count, in_runs=bool(nest.of_runs))
+                    ],
                     dst_tiles=dst_tiles,
                     block_tiles=self.block_tiles,
                     buffering=self.buffering,

@@ -113,14 +113,17 @@ def _balance(plan: Plan, core: int, totals: dict[str, _Totals]) -> Iterator[Viol
 def _sums(plan: Plan, core: int, compute: _Totals) -> Iterator[Violation]:
     """The longest sum of an output tile has as many steps as the partition says.
 
-    Where parts of the output are made in different ways, which the writer then has loops of their
-    own for, those without that sum have none.
+    It may be made once for all of the core's tiles in a row. Where parts of the output are made in
+    different ways, which the writer then has loops of their own for, those without that sum have
+    none.
     """
-    steps, work = max(compute.reduced.values(), default=0), plan.partition.cores[core]
-    wanted = work.count * plan.partition.len_k
-    is_right = steps == wanted if _writes(plan.programs.writer.body) == 1 else steps <= wanted
-    if compute.reduced and not is_right:
-        problem = f"core {work.core} makes {steps} steps of sums for {work.count} output tiles"
+    steps, work = compute.reduced.values(), plan.partition.cores[core]
+    columns = plan.partition.tiles[1]
+    rows = -(-(work.start + work.count) // columns) - work.start // columns
+    longest, for_rows = work.count * plan.partition.len_k, rows * plan.partition.len_k
+    is_there = longest in steps or for_rows in steps or _writes(plan.programs.writer.body) > 1
+    if steps and not (is_there and max(steps) <= longest):
+        problem = f"core {work.core} makes {max(steps)} steps of sums for {work.count} output tiles"
         at: list[PathItem] = ["partition", "len_k"]
         yield Violation(at, f"{problem}; {plan.partition.len_k} for each are said here")
 

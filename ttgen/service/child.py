@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import select
@@ -65,6 +66,8 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.close(null)
     sys.stdout.flush()
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log is for those who cannot wait
     return requests, replies
 
 

@@ -37,12 +37,16 @@ class Blocks:
     def of(self, stage: Stage, operand: Operand) -> int:
         """Tiles of ``operand`` that move at a time."""
         loop = stage.innermost(operand)
-        return self.output if loop is None else self.size(loop)
+        return self.at_once(stage) if loop is None else self.size(loop)
+
+    def at_once(self, stage: Stage) -> int:
+        """Results of ``stage`` that are made together, loops of its own apart."""
+        return 1 if stage.is_per_run else self.output
 
     def made_by(self, stage: Stage) -> int:
         """Tiles that ``stage`` leaves for others before they use the first one."""
         if not stage.maps:
-            return self.output
+            return self.at_once(stage)
         *outer, innermost = (str(loop.loop_var.name) for loop in stage.maps)
         size = self.along[innermost]
         blocks = -(-self.extents[innermost] // size)
@@ -62,13 +66,14 @@ def choose_blocks(
     """Blocks of at most ``block_tiles``, for cores that have ``counts`` output tiles each.
 
     Results that are in DST together are a block: it is no larger than ``dst_tiles``. A block of
-    the output is no larger than ``most_output``.
+    the output is no larger than ``most_output``. With stages that are done once per run, ``counts``
+    are the lengths of runs.
     """
     busy = {count for count in counts if count}
     output = min(block_tiles, max(busy), most_output)
-    if any(not stage.reduces and not stage.maps for stage in nest.stages):
+    if any(not stage.reduces and not stage.maps for stage in nest.of_tiles):
         output = min(output, dst_tiles)
-    if any(stage.maps for stage in nest.stages):
+    if any(stage.maps for stage in nest.of_tiles):
         output = 1  # temporary tiles of one output tile at a time
     along: dict[str, int] = {}
     extents: dict[str, int] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import tvm
@@ -15,6 +15,7 @@ from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS
 from ttgen.passes.persistent.ir import Body, slots, substitute
 from ttgen.passes.persistent.program import ProgramEmitter
+from ttgen.passes.persistent.runs import Run
 from ttgen.passes.persistent.stages import Operand, Stage, Step
 
 _ZERO = prim.IntImm("int32", 0)
@@ -67,7 +68,26 @@ class ComputeEmitter(ProgramEmitter):
 
     def body(self) -> Body:
         """Every block of output tiles."""
-        return [self.output_blocks(prim.IntImm("int32", 0), self._stages)]
+        return [self.over_output(partial(self._stages, self.nest.of_tiles))]
+
+    @property
+    def first_tile(self) -> Any:
+        """Which tiles they are makes no difference here."""
+        return _ZERO
+
+    def before_tiles(self, run: Run) -> Body:
+        """The stages of runs."""
+        return self._stages(self.nest.of_runs, run.start, prim.IntImm("int32", 1))
+
+    def after_tiles(self) -> Body:
+        """What those have made for all tiles of a run is done with."""
+        return self._pop_temporaries(self._kept_for_run)
+
+    @cached_property
+    def _kept_for_run(self) -> list[Operand]:
+        """The temporaries of runs that stages of tiles read."""
+        read = {t.buffer: t for stage in self.nest.of_tiles for t in stage.temporaries()}
+        return [t for t in read.values() if self.nest.maker(t).is_per_run]
 
     def closing(self, constants: Sequence[Operand]) -> Body:
         """The units and the constant tiles are left as they were found."""
@@ -85,19 +105,23 @@ class ComputeEmitter(ProgramEmitter):
     def _held(self, constant: Operand) -> int:
         return len(self.nest.const_tiles[constant.buffer])
 
-    def _stages(self, _: tvm.ir.Var, tiles: prim.Expr) -> Body:
+    def _stages(self, stages: Sequence[Stage], _: tvm.ir.Var, tiles: prim.Expr) -> Body:
         body: Body = []
-        for stage in self.nest.stages:
+        kept = {temporary.buffer for temporary in self._kept_for_run}
+        for stage in stages:
             body += self._stage(stage, tiles)
-            done = self.nest.last_used_by(stage)
-            body += [self.op("cb_pop_front", t.buffer, self._pages(t)) for t in done]
+            done = [t for t in self.nest.last_used_by(stage) if t.buffer not in kept]
+            body += self._pop_temporaries(done)
         return body
+
+    def _pop_temporaries(self, temporaries: Sequence[Operand]) -> Body:
+        return [self.op("cb_pop_front", t.buffer, self._pages(t)) for t in temporaries]
 
     def _stage(self, stage: Stage, tiles: prim.Expr) -> Body:
         still = stage.at_level(None, stage.streams())
         waits = [self.op("cb_wait_front", t.buffer, self._pages(t)) for t in stage.temporaries()]
         if not stage.maps:
-            return [*waits, *self._results(stage, still, self.blocks.output, tiles, _Place)]
+            return [*waits, *self._results(stage, still, self.blocks.at_once(stage), tiles, _Place)]
         innermost = stage.maps[-1]
         moving = stage.at_level(innermost, stage.streams())
 
@@ -263,7 +287,9 @@ class ComputeEmitter(ProgramEmitter):
         if operand.kind == "constant":
             return substitute(operand.page, place.values)
         if operand.kind == "temporary":
-            is_mapped = bool(self.nest.maker(operand).maps)
-            return substitute(operand.page, place.values) if is_mapped else place.output
+            maker = self.nest.maker(operand)
+            if maker.maps:
+                return substitute(operand.page, place.values)
+            return _ZERO if maker.is_per_run else place.output
         loop = stage.innermost(operand)
         return place.output if loop is None else place.inner[loop.loop_var]

@@ -11,7 +11,8 @@ from tvm import tirx
 
 from ttgen.passes.persistent.blocks import Blocks
 from ttgen.passes.persistent.coordinates import Coordinates
-from ttgen.passes.persistent.ir import BlockBody, blocks, loop, operation
+from ttgen.passes.persistent.ir import BlockBody, Body, blocks, loop, operation
+from ttgen.passes.persistent.runs import Run, over_runs
 from ttgen.passes.persistent.stages import Nest
 
 
@@ -35,10 +36,42 @@ class ProgramEmitter:
         """A device operation, standing where the kernel's store does."""
         return operation(name, list(args), self.nest.span)
 
-    def output_blocks(self, start: Any, body: BlockBody) -> tirx.Stmt:
-        """A loop over this core's output tiles in blocks, numbered from ``start``."""
+    def over_output(self, of_block: BlockBody) -> tirx.Stmt:
+        """Loops over this core's output tiles in blocks, numbered as in the nest.
+
+        Where the nest has runs, around each of them what is done once for it.
+        """
+        if not self.nest.of_runs:
+            return self._in_blocks(self.first_tile, self.count, of_block)
+        assert self.nest.columns is not None
+
+        def of_run(run: Run) -> Body:
+            tiles = [self._in_blocks(run.start, run.count, of_block)] if self.has_tiles else []
+            return [*self.before_tiles(run), *tiles, *self.after_tiles()]
+
+        return over_runs(self.start, self.count, self.nest.columns.extent, of_run)
+
+    @property
+    def first_tile(self) -> Any:
+        """From where on tiles are numbered in a nest without runs."""
+        return self.start
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether there is anything to be done for each tile of a run."""
+        return True
+
+    def before_tiles(self, run: Run) -> Body:
+        """What is done once for a run, before its tiles."""
+        return []
+
+    def after_tiles(self) -> Body:
+        """What is done once for a run, behind its tiles."""
+        return []
+
+    def _in_blocks(self, start: Any, count: Any, body: BlockBody) -> tirx.Stmt:
         size, is_even = self.blocks.output, self.blocks.output_is_even
-        return blocks("", start, self.count, size, is_even=is_even, body=body)
+        return blocks("", start, count, size, is_even=is_even, body=body)
 
     def along(self, inner: tirx.For, body: BlockBody) -> tirx.Stmt:
         """``inner`` in blocks."""

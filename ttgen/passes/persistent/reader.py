@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import tvm
@@ -14,6 +15,7 @@ from tvm.tirx.stmt import Bind
 from ttgen.passes.persistent.buffers import fill_word
 from ttgen.passes.persistent.ir import Body, loop, slots, substitute
 from ttgen.passes.persistent.program import ProgramEmitter
+from ttgen.passes.persistent.runs import Run
 from ttgen.passes.persistent.stages import Operand, Stage
 from ttgen.passes.tiling.marks import ConstantPage
 
@@ -35,11 +37,20 @@ class ReaderEmitter(ProgramEmitter):
         """For each block of output tiles, what its stages read."""
         if not any(stage.streams() for stage in self.nest.stages):
             return []
-        flat = self._flat_stage()
+        flat = None if self.nest.of_runs else self._flat_stage()
         if flat is not None:
             tile = tirx.Var("tile", "int32")
             return [loop(tile, self.start, self.count, self._read_loops(flat, tile))]
-        return [self.output_blocks(self.start, self._read_stages)]
+        return [self.over_output(partial(self._read_stages, self.nest.of_tiles))]
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether more is read than what stages of runs need."""
+        return any(stage.streams() for stage in self.nest.of_tiles)
+
+    def before_tiles(self, run: Run) -> Body:
+        """What the stages of runs read."""
+        return self._read_stages(self.nest.of_runs, run.start, prim.IntImm("int32", 1))
 
     def _flat_stage(self) -> Stage | None:
         """The only stage that reads, if all it reads moves with its loops.
@@ -70,8 +81,8 @@ class ReaderEmitter(ProgramEmitter):
         corner = page.rows, page.columns, word(page.value), word(page.beyond)
         return self.op("fill_edge_page", constant.buffer, *corner)
 
-    def _read_stages(self, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
-        return [part for s in self.nest.stages for part in self._read_stage(s, block, tiles)]
+    def _read_stages(self, stages: Sequence[Stage], block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        return [part for stage in stages for part in self._read_stage(stage, block, tiles)]
 
     def _read_stage(self, stage: Stage, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         streams = stage.streams()
@@ -87,7 +98,7 @@ class ReaderEmitter(ProgramEmitter):
 
         body: Body = []
         if still:
-            body += self._reading(still, self.blocks.output, slots(tiles, read))
+            body += self._reading(still, self.blocks.at_once(stage), slots(tiles, read))
         if len(still) < len(streams):
             body.append(slots(tiles, read_loops))
         return body

@@ -16,6 +16,7 @@ from tvm.ir import prim
 from tvm.tirx.stmt import Bind
 
 from ttgen.passes.persistent.ir import Body
+from ttgen.passes.persistent.runs import runs_of
 from ttgen.passes.persistent.stages import Nest
 from ttgen.plan.shards import Grid
 
@@ -49,10 +50,14 @@ class Share:
         """Output tiles."""
         return prod(self.grid)
 
-    def tiles_of(self, start: int, count: int) -> int:
-        """How many of the tiles from ``start`` on belong to this part."""
+    def tiles_together(self, start: int, count: int, *, in_runs: bool) -> list[int]:
+        """How many of the tiles from ``start`` on belong to this part; ``in_runs``: of each run."""
         end = self.base + self.tiles
-        return max(0, min(start + count, end) - max(start, self.base))
+        first = max(start, self.base)
+        tiles = max(0, min(start + count, end) - first)
+        if in_runs and tiles:
+            return list(runs_of(first - self.base, tiles, self.grid[1]))
+        return [tiles]
 
     def of(self, start: tvm.ir.Var, count: tvm.ir.Var) -> Mine:
         """The core's share, bound to new variables where this is not all of the output."""

@@ -83,7 +83,8 @@ class Stage:
     """Steps in one DST register, then a pack into ``target``.
 
     ``reduces``: the loops that the first ``reducing`` steps add up over. ``maps``: the loops around
-    all of it, a tile for each iteration. Both are outermost first.
+    all of it, a tile for each iteration. Both are outermost first. ``is_per_run``: it is done once
+    for neighbours in a row of output tiles (see :mod:`.runs`), not for each output tile.
     """
 
     steps: tuple[Step, ...]
@@ -91,6 +92,7 @@ class Stage:
     maps: tuple[tirx.For, ...] = ()
     reduces: tuple[tirx.For, ...] = ()
     reducing: int = 0
+    is_per_run: bool = False
 
     def streams(self) -> list[Operand]:
         """The operands that come from DRAM, one per circular buffer."""
@@ -135,6 +137,16 @@ class Nest:
     def output(self) -> Operand:
         """The tile that the last stage makes."""
         return self.stages[-1].target
+
+    @property
+    def of_runs(self) -> list[Stage]:
+        """The stages that are done once per run."""
+        return [stage for stage in self.stages if stage.is_per_run]
+
+    @property
+    def of_tiles(self) -> list[Stage]:
+        """The stages that are done for each output tile."""
+        return [stage for stage in self.stages if not stage.is_per_run]
 
     @property
     def constants(self) -> list[Operand]:

@@ -18,7 +18,7 @@ class WriterEmitter(ProgramEmitter):
 
     def body(self) -> Body:
         """Every block of output tiles, as compute pushes them."""
-        return [self.output_blocks(self.start, self._write_block)]
+        return [self.over_output(self._write_block)]
 
     def _write_block(self, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         output, size = self.nest.output, self.blocks.output
