@@ -27,9 +27,13 @@ LINK = shlex.split(
 
 def test_a_compile_command() -> None:
     assert " ".join(rules.translate(COMPILE)) == (
-        "-O2 -std=c++20 -ffast-math -fno-exceptions -MMD -w -I. -include /c/pch.h "
+        "-O2 -std=c++20 -DDISABLE_SFPLOADMACRO -ffast-math -fno-exceptions -MMD -w -I. -include /c/pch.h "
         "-DCOMPILE_FOR_TRISC=0 -c -o k.o trisck.cc -MF k.d"
     )
+
+
+def test_devices_that_lack_sfploadmacro_get_the_same_objects_as_others() -> None:
+    assert rules.translate(["-DDISABLE_SFPLOADMACRO", *COMPILE]) == rules.translate(COMPILE)
 
 
 def test_a_link_command() -> None:

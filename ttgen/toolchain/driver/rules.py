@@ -21,9 +21,17 @@ class Rule:
         self.why = why
 
 
+# Simulators have no SFPLOADMACRO: the SDK is told to do without it, by a variable or this macro.
+NO_LOAD_MACROS = "-DDISABLE_SFPLOADMACRO"
+
 # First match wins; an argument that no rule knows is kept.
 COMPILE_RULES = (
-    Rule("-std=c++17", ("-std=c++20",), "SFPI allows class-type template arguments in C++17"),
+    Rule(
+        "-std=c++17",
+        ("-std=c++20", NO_LOAD_MACROS),
+        "SFPI allows class-type template arguments in C++17; one object for all devices",
+    ),
+    Rule(NO_LOAD_MACROS, (), "it is said for every device: what is built is what is simulated"),
     Rule("-O3", ("-O2",), "clang unrolls at -O3 where GCC does not: firmware outgrows its region"),
     Rule("-mcpu=", (), "Tensix CPU names; the target flags say rv32im"),
     Rule("-ftt-", (), "language extensions of SFPI's g++ that C++20 has"),
