@@ -72,11 +72,11 @@ class Project:
         """Of a process that builds the project: nothing of it can come from the repository."""
         path = [str(self.code), str(self.code / "runtime")]
         before = more.pop("PYTHONPATH", "")
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("TT", "SCONS"))}
+        left_out = ("TT", "SCONS", "PYTHONDONTWRITEBYTECODE")  # what runs often is compiled once
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         return {
             **inherited,
             "PYTHONPATH": os.pathsep.join([*([before] if before else []), *path]),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONFAULTHANDLER": "1",
             **more,
         }
@@ -143,14 +143,14 @@ class Project:
     def contents(self, *folders: str) -> dict[str, str]:
         """A hash of every file in ``folders`` (all by default) by its path.
 
-        Left out are caches, and what builds note of themselves.
+        Left out are caches, Python's too, and what builds note of themselves.
         """
         roots = [self.root / folder for folder in folders] or [self.root]
         files = (file for root in roots for file in root.rglob("*") if file.is_file())
         return {
             str(file.relative_to(self.root)): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in files
-            if ".cache" not in file.parts and not file.name.startswith(".ttgen")
+            if not {".cache", "__pycache__"} & {*file.parts} and not file.name.startswith(".ttgen")
         }
 
     def processes(self) -> list[psutil.Process]:

@@ -15,24 +15,25 @@ pytestmark = pytest.mark.sim
 
 UP_TO_DATE = "scons: `kernels' is up to date.\n"
 SUB = jobs(["sub"])
-MUL_TILES = "templates/ops/mul_tiles.j2"
+#: An operation of few kernels: each of them takes seconds to compile.
+TEMPLATE = "templates/ops/transpose_tile.j2"
 
 
 def everything(project: Project) -> list[str]:
     return jobs(project.kernels())
 
 
-def those_that_multiply(project: Project) -> list[str]:
-    """The kernels whose compute program multiplies tiles, by their plans."""
+def those_that_transpose(project: Project) -> list[str]:
+    """The kernels whose compute program transposes tiles, by their plans."""
     plans = (project.root / "build").glob("*/*/tt.plan.json")
     found = sorted(str(p.parent.relative_to(project.root / "build")) for p in plans if _uses(p))
-    assert {job.partition("/")[2] for job in found} >= {"mul", "reduce-dot_rows"}
+    assert {job.partition("/")[2] for job in found} >= {"transpose", "fused"}
     assert set(found) < set(everything(project))
     return found
 
 
 def _uses(plan: Path) -> bool:
-    return '"op": "mul_tiles"' in plan.read_text()
+    return '"op": "transpose_tile"' in plan.read_text()
 
 
 def test_a_copy_of_the_tree_and_new_times_of_files_rebuild_nothing(copy: Project) -> None:
@@ -87,12 +88,12 @@ def test_an_imported_module_rebuilds_those_that_import_it(copy: Project) -> None
 
 
 def test_a_template_of_one_operation_rebuilds_those_that_use_it(copy: Project) -> None:
-    users = those_that_multiply(copy)
-    copy.edit(MUL_TILES, "{% macro", "{# The same text comes of it. #}\n{% macro")
+    users = those_that_transpose(copy)
+    copy.edit(TEMPLATE, "{% macro", "{# The same text comes of it. #}\n{% macro")
     assert copy.scons("-j2", "kernels").steps == {"RENDER": users}
-    copy.edit(MUL_TILES, "mul_tiles({{ in0", "/* a product */ mul_tiles({{ in0")
+    copy.edit(TEMPLATE, "transpose_tile({{ in0", "/* a tile */ transpose_tile({{ in0")
     assert copy.scons("-j2", "kernels").steps == {"RENDER": users, "COMPILE": users}
-    assert "/* a product */" in copy.read("build/blackhole/mul/compute.cpp")
+    assert "/* a tile */" in copy.read("build/blackhole/transpose/compute.cpp")
 
 
 def test_a_template_of_all_programs_is_rendered_for_all(copy: Project) -> None:
@@ -103,23 +104,23 @@ def test_a_template_of_all_programs_is_rendered_for_all(copy: Project) -> None:
 
 
 def test_a_template_of_the_users_takes_the_place_of_a_built_in_one(copy: Project) -> None:
-    users = those_that_multiply(copy)
+    users = those_that_transpose(copy)
     copy.edit("SConstruct", 'tools=["ttgen"]', 'tools=["ttgen"], TT_TEMPLATES=["mine"]')
     assert copy.scons("-j2", "kernels").out == UP_TO_DATE
-    text = copy.read(MUL_TILES).replace("mul_tiles({{ in0", "/* mine */ mul_tiles({{ in0")
-    mine = copy.write("mine/ops/mul_tiles.j2", text)
+    text = copy.read(TEMPLATE).replace("transpose_tile({{ in0", "/* mine */ transpose_tile({{ in0")
+    mine = copy.write("mine/ops/transpose_tile.j2", text)
     run = copy.scons("-j2", "kernels")
     assert set(users) <= set(run.steps["RENDER"])
     assert run.steps["COMPILE"] == users
-    assert "/* mine */" in copy.read("build/wormhole_b0/mul/compute.cpp")
+    assert "/* mine */" in copy.read("build/wormhole_b0/transpose/compute.cpp")
     assert copy.scons("-j2", "kernels").out == UP_TO_DATE
-    copy.edit(MUL_TILES, "{% macro", "{# Hidden behind the user's. #}\n{% macro")
+    copy.edit(TEMPLATE, "{% macro", "{# Hidden behind the user's. #}\n{% macro")
     assert copy.scons("-j2", "kernels").out == UP_TO_DATE
     mine.write_text(text.replace("mine", "mine, too"))
     assert copy.scons("-j2", "kernels").steps == {"RENDER": users, "COMPILE": users}
     mine.unlink()
     assert copy.scons("-j2", "kernels").steps["COMPILE"] == users
-    assert "mine" not in copy.read("build/wormhole_b0/mul/compute.cpp")
+    assert "mine" not in copy.read("build/wormhole_b0/transpose/compute.cpp")
 
 
 def test_the_code_of_a_step_is_among_what_it_depends_on(copy: Project) -> None:

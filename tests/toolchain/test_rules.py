@@ -27,8 +27,8 @@ LINK = shlex.split(
 
 def test_a_compile_command() -> None:
     assert " ".join(rules.translate(COMPILE)) == (
-        "-O2 -std=c++20 -DDISABLE_SFPLOADMACRO -ffast-math -fno-exceptions -MMD -w -I. -include /c/pch.h "
-        "-DCOMPILE_FOR_TRISC=0 -c -o k.o trisck.cc -MF k.d"
+        "-O2 -std=c++20 -DDISABLE_SFPLOADMACRO -ffast-math -fno-exceptions -MMD -w -I. "
+        "-include /c/pch.h -DCOMPILE_FOR_TRISC=0 -c -o k.o trisck.cc -MF k.d"
     )
 
 
