@@ -132,8 +132,10 @@ def execute(
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize("first", ["add", "gemm", "batch", "sum"])
+@pytest.mark.parametrize(
+    ("first", "arch"),  # one each: kernels of the library and generated programs have both
+    [("add", "wormhole_b0"), ("gemm", "blackhole"), ("batch", "wormhole_b0"), ("sum", "blackhole")],
+)
 def test_layouts_and_strategies_change_no_value(
     bench: Bench, tmp_path: Path, first: str, arch: str
 ) -> None:
