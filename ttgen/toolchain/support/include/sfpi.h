@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "sfpi/blackhole.h"
 #include "sfpi/conditions.h"
 #include "sfpi/conversions.h"
 #include "sfpi/destination.h"

@@ -60,8 +60,10 @@ sfpi_inline sum operator-(const vFloat& a, const vFloat& b) { return {b.r, minus
 sfpi_inline vFloat operator+(const vFloat& a, float b) {
     const u32 bits = std::bit_cast<u32>(b);
     if (__builtin_constant_p(bits) && is_bf16(bits) && bits != 0 && (bits | 0x80000000) != 0xbf800000) {
-        const float sum = update_with(encoding::op(encoding::ADDI, (bits >> 16) << 8), a.r);
-        settle();
+        float sum = a.r;
+        __asm__ volatile(".ttinsn (%1 + (L_%0 << 4))" SFPI_SETTLED
+                         : "+cf"(sum)
+                         : "i"(encoding::op(encoding::ADDI, (bits >> 16) << 8)));
         return lanes{sum};
     }
     return vFloat(a + vFloat(b));
@@ -117,7 +119,7 @@ sfpi_inline bool is_short(i32 value) { return __builtin_constant_p(value) && val
 sfpi_inline float shifted(float a, float amount) { return update<encoding::op(encoding::SHFT)>(a, amount); }
 
 sfpi_inline float shifted(float a, i32 amount) {
-    return update_with(encoding::op(encoding::SHFT, SFPSHFT_MOD1_ARG_IMM) + encoding::imm12(amount), a);
+    return update_with<encoding::SHFT>(SFPSHFT_MOD1_ARG_IMM + encoding::imm12(amount), a);
 }
 
 // To the right, with the sign following. Wormhole shifts zeros in: a negative number is inverted
@@ -132,7 +134,7 @@ sfpi_inline float shifted_with_sign(float a, Amount amount) {
         return update<encoding::op(encoding::SHFT, SFPSHFT_MOD1_ARITHMETIC)>(a, amount);
     } else {
         constexpr u32 mode = SFPSHFT_MOD1_ARG_IMM | SFPSHFT_MOD1_ARITHMETIC;
-        return update_with(encoding::op(encoding::SHFT, mode) + encoding::imm12(amount), a);
+        return update_with<encoding::SHFT>(mode + encoding::imm12(amount), a);
     }
 }
 
@@ -278,8 +280,8 @@ struct ordered {
 template <class T>
 sfpi_inline ordered<T> in_order(float a, float b) {
     constexpr u32 word = encoding::op(encoding::SWAP, SFPSWAP_MOD1_VEC_MIN_MAX);
-    __asm__ volatile(".ttinsn (%2 + (L_%1 << 8) + (L_%0 << 4))" : "+cf"(a), "+cf"(b) : "i"(word));
-    settle();
+    await_operands<word>();
+    __asm__ volatile(".ttinsn (%2 + (L_%1 << 8) + (L_%0 << 4))" SFPI_SETTLED : "+cf"(a), "+cf"(b) : "i"(word));
     return {lanes{a}, lanes{b}};
 }
 
@@ -294,25 +296,6 @@ SFPI_ORDER(vMag)
 
 sfpi_inline vFloat clamp(const vFloat& a, const vFloat& low, const vFloat& high) { return min(max(a, low), high); }
 sfpi_inline vFloat symmetric_clamp(const vFloat& a, float limit) { return clamp(a, vFloat(-limit), vFloat(limit)); }
-
-// Blackhole --------------------------------------------------------------------------------------
-
-enum class FractionalHalf { Low, High };
-
-// The lower or upper 23 bits of a product of 23 bits.
-template <class A, class B>
-sfpi_inline vInt fractional_mul(const A& a, const B& b, FractionalHalf half = FractionalHalf::Low) {
-    float dest;
-    const u32 modifier = half == FractionalHalf::High ? SFPMUL24_MOD1_UPPER : SFPMUL24_MOD1_LOWER;
-    const u32 word = encoding::op(encoding::MUL24, (9 << 8) + modifier);
-    __asm__ volatile(".ttinsn (%3 + (L_%1 << 16) + (L_%2 << 12) + (L_%0 << 4))"
-                     : "=cf"(dest)
-                     : "f"(a.get().r), "f"(b.get().r), "i"(word));
-    return lanes{dest};
-}
-
-// 1 / a to seven bits.
-sfpi_inline vFloat approx_recip(const vFloat& a) { return lanes{unary<encoding::op(encoding::ARECIP)>(a.r)}; }
 
 }  // namespace sfpi
 

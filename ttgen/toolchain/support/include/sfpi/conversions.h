@@ -7,11 +7,15 @@ namespace sfpi {
 
 enum class RoundMode { Nearest, NearestEven, NearestAway, NearestStochastic, Stochastic, Zero };
 
-constexpr u32 rounding(RoundMode mode) {
+[[gnu::error("Wormhole does not round towards zero")]] void no_rounding_towards_zero();
+
+sfpi_inline constexpr u32 rounding(RoundMode mode) {
     switch (mode) {
         case RoundMode::NearestStochastic:
         case RoundMode::Stochastic: return SFPSTOCHRND_RND_STOCH;
-        case RoundMode::Zero: return SFPSTOCHRND_RND_ZERO;
+        case RoundMode::Zero:
+            if constexpr (!is_blackhole) no_rounding_towards_zero();
+            return SFPSTOCHRND_RND_ZERO;
         default: return SFPSTOCHRND_RND_EVEN;
     }
 }

@@ -19,14 +19,20 @@ enum class DataLayout : u32 {
     SM32 = 12,  // sign and magnitude there, two's complement in the register
 };
 
+// SFPLOAD into the lower half of a register. With zero in the other one that is U16, on which Wolfpine 2.2
+// dies.
+constexpr u32 LOW_16_ONLY = 14;
+
 constexpr u32 memory(u32 opcode, u32 mode, u32 addressing) {
     return encoding::op(opcode, (mode << 16) + (addressing << encoding::ADDRESS_MODE));
 }
 
 sfpi_inline float load(u32 word) {
-    const float r = __builtin_constant_p(word) ? loaded(word) : pushed(word);
-    settle();
-    return r;
+    return __builtin_constant_p(word) ? loaded(word) : pushed(word);
+}
+
+sfpi_inline float load_into(float r, u32 word) {
+    return __builtin_constant_p(word) ? loaded_into(r, word) : pushed_into(r, word);
 }
 
 sfpi_inline void store(u32 word, float value) {
@@ -55,7 +61,10 @@ struct dst_reg_t {
         sfpi_inline u32 word(u32 opcode, u32 mode) const {
             return memory(opcode, mode, addressing) + index * encoding::ROWS;
         }
-        sfpi_inline lanes read(u32 mode) const { return {load(word(encoding::LOAD, mode))}; }
+        sfpi_inline lanes read(u32 mode) const {
+            if (mode == u32(DataLayout::U16)) return {load_into(integer(0), word(encoding::LOAD, LOW_16_ONLY))};
+            return {load(word(encoding::LOAD, mode))};
+        }
         sfpi_inline void write(float value, u32 mode) const { store(word(encoding::STORE, mode), value); }
 
         sfpi_inline operator vFloat() const { return read(layout); }

@@ -63,12 +63,27 @@ sfpi_inline void issue() {
     __asm__ volatile(".ttinsn %0" ::"i"(word));
 }
 
-// Results of multiply-add, swaps and tables can be used one instruction later; Blackhole waits by
-// itself.
-sfpi_inline void settle() {
-    if constexpr (!is_blackhole) {
-        issue<encoding::op(encoding::NOP)>();
-    }
+// Results of multiply-add, swaps and tables can be used one instruction later. On Wormhole SFPNOP comes
+// between, as part of what is written out: the compiler may put a copy of the result after it, not
+// before it.
+#if defined(__riscv_xtttensixbh)
+#define SFPI_SETTLED
+#else
+#define SFPI_SETTLED "\n.ttinsn 0x8f000000"
+#endif
+
+// Blackhole waits by itself, but does not see everything that an instruction reads: of SFPIADD and
+// SFPSHFT the register that they write to, of SFPSWAP, SFPSHFT2 and SFPCONFIG nothing. (SFPMAD,
+// "Instruction scheduling")
+constexpr bool reads_unseen(u32 word) {
+    const u32 opcode = word >> 24;
+    return opcode == encoding::IADD || opcode == encoding::SHFT || opcode == encoding::SWAP ||
+           opcode == encoding::SHFT2 || opcode == encoding::CONFIG;
+}
+
+template <u32 word>
+sfpi_inline void await_operands() {
+    if constexpr (is_blackhole && reads_unseen(word)) issue<encoding::op(encoding::NOP)>();
 }
 
 // dest = op(c), every enabled lane of dest new.
@@ -89,13 +104,16 @@ sfpi_inline float unary_with(u32 word, float c) {
 // dest = op(dest, c), dest kept where lanes are off.
 template <u32 word>
 sfpi_inline float update(float dest, float c) {
+    await_operands<word>();
     __asm__ volatile(".ttinsn (%2 + (L_%1 << 8) + (L_%0 << 4))" : "+cf"(dest) : "f"(c), "i"(word));
     return dest;
 }
 
 // dest = op(dest), with everything else in the word.
-sfpi_inline float update_with(u32 word, float dest) {
-    __asm__ volatile(".ttinsn (%1 + (L_%0 << 4))" : "+cf"(dest) : "i"(word));
+template <u32 opcode>
+sfpi_inline float update_with(u32 fields, float dest) {
+    await_operands<encoding::op(opcode)>();
+    __asm__ volatile(".ttinsn (%1 + (L_%0 << 4))" : "+cf"(dest) : "i"(encoding::op(opcode, fields)));
     return dest;
 }
 
@@ -108,18 +126,16 @@ sfpi_inline void on(float c) {
 // a * b + c, with its modifier; into the lanes of dest that are on.
 sfpi_inline float multiply_add(float a, float b, float c, u32 modifier = 0) {
     float dest;
-    __asm__ volatile(".ttinsn (%4 + (L_%1 << 16) + (L_%2 << 12) + (L_%3 << 8) + (L_%0 << 4))"
+    __asm__ volatile(".ttinsn (%4 + (L_%1 << 16) + (L_%2 << 12) + (L_%3 << 8) + (L_%0 << 4))" SFPI_SETTLED
                      : "=cf"(dest)
                      : "f"(a), "f"(b), "f"(c), "i"(encoding::op(encoding::MAD, modifier)));
-    settle();
     return dest;
 }
 
 sfpi_inline float multiply_add_into(float dest, float a, float b, float c, u32 modifier) {
-    __asm__ volatile(".ttinsn (%4 + (L_%1 << 16) + (L_%2 << 12) + (L_%3 << 8) + (L_%0 << 4))"
+    __asm__ volatile(".ttinsn (%4 + (L_%1 << 16) + (L_%2 << 12) + (L_%3 << 8) + (L_%0 << 4))" SFPI_SETTLED
                      : "+cf"(dest)
                      : "f"(a), "f"(b), "f"(c), "i"(encoding::op(encoding::MAD, modifier)));
-    settle();
     return dest;
 }
 

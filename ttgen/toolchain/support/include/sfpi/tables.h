@@ -69,8 +69,9 @@ struct programmable {
     }
     sfpi_inline void set(float to) const {
         register float value __asm__("fs0") = to;
-        __asm__ volatile(".ttinsn %1" ::"f"(value), "i"(encoding::op(encoding::CONFIG, (12 + number) << 4)));
-        settle();
+        constexpr u32 word = encoding::op(encoding::CONFIG, (12 + number) << 4);
+        await_operands<word>();
+        __asm__ volatile(".ttinsn %1" SFPI_SETTLED ::"f"(value), "i"(word));
     }
 };
 
@@ -142,10 +143,9 @@ sfpi_inline vFloat lut(
     register float r3 __asm__("fa1") = x.r;
     float dest;
     const u32 word = encoding::op(encoding::LUT, (sign == LutSign::Retain ? SFPLUT_MOD0_SGN_RETAIN : 0) << 16);
-    __asm__ volatile(".ttinsn (%5 + (L_%0 << 20))"
+    __asm__ volatile(".ttinsn (%5 + (L_%0 << 20))" SFPI_SETTLED
                      : "=cf"(dest)
                      : "f"(r0), "f"(r1), "f"(r2), "f"(r3), "i"(word));
-    settle();
     return lanes{dest};
 }
 
@@ -164,10 +164,9 @@ sfpi_inline vFloat lut(
     const u32 word = encoding::op(
         encoding::LUTFP32,
         SFPLUTFP32_MOD1_FP16_6ENTRY_TABLE1 | (sign == LutSign::Retain ? SFPLUTFP32_MOD1_SGN_RETAIN : 0));
-    __asm__ volatile(".ttinsn (%8 + (L_%0 << 4))"
+    __asm__ volatile(".ttinsn (%8 + (L_%0 << 4))" SFPI_SETTLED
                      : "=cf"(dest)
                      : "f"(r0), "f"(r1), "f"(r2), "f"(r3), "f"(r4), "f"(r5), "f"(r6), "i"(word));
-    settle();
     return lanes{dest};
 }
 
@@ -190,9 +189,11 @@ sfpi_inline void subvec_transp(vReg& a, vReg& b, vReg& c, vReg& d) {
 // Lanes rotate by one within their eight.
 template <class T>
 sfpi_inline T subvec_shflror1(const T& a) {
-    const T turned = lanes{unary<encoding::op(encoding::SHFT2, SFPSHFT2_MOD1_SUBVEC_SHFLROR1)>(a.r)};
-    settle();
-    return turned;
+    constexpr u32 word = encoding::op(encoding::SHFT2, SFPSHFT2_MOD1_SUBVEC_SHFLROR1);
+    float turned;
+    await_operands<word>();
+    __asm__ volatile(".ttinsn (%2 + (L_%1 << 8) + (L_%0 << 4))" SFPI_SETTLED : "=cf"(turned) : "f"(a.r), "i"(word));
+    return lanes{turned};
 }
 
 }  // namespace sfpi
