@@ -1,8 +1,8 @@
 """Operations of sfpi.h, one a row: what it is in C++, and what it means in NumPy.
 
 ``a``, ``b`` and ``c`` are numbers, ``i``, ``j`` and ``k`` integers, ``u``, ``v`` and ``w`` unsigned
-ones, ``s`` and ``t`` in sign and magnitude, ``m`` and ``n`` magnitudes: the same bits each time. What
-an instruction does is in tt-isa-documentation.
+ones, ``s`` and ``t`` in sign and magnitude, ``m`` and ``n`` magnitudes: the same bits each time.
+What an instruction does is in tt-isa-documentation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Operation:
-    """``fault``: what the simulator does otherwise, by architecture (docs/simulator-notes.md)."""
+    """``faulty_on``: chips that the simulator has other values for (docs/simulator-notes.md)."""
 
     name: str
     result: str
@@ -198,7 +198,7 @@ CONSTANTS = (
     Operation("constant as bf16", "vFloat(sFloat16b(2.5f))", constant(2.5)),
 )
 
-# Parts of a number ---------------------------------------------------------------------------------
+# Parts of a number --------------------------------------------------------------------------------
 
 
 def exponent(of: Bits) -> npt.NDArray[np.int64]:
@@ -735,7 +735,7 @@ TABLES = (
     Operation("lut-6-update", "lut(a, x, p, y, q, z, r, LutSign::Update)", of_six, SIX),
 )
 
-# Registers, lanes and DST ---------------------------------------------------------------------------
+# Registers, lanes and DST -------------------------------------------------------------------------
 
 
 def eights(of: Array) -> Array:
@@ -743,7 +743,7 @@ def eights(of: Array) -> Array:
 
 
 def transposed(o: Operands, register: int) -> Bits:
-    """Four registers are the rows of 4x4 blocks: each of their rows of eight lanes is an element."""
+    """Four registers are the rows of 4x4 blocks, of elements of eight lanes each."""
     registers = np.stack([eights(x) for x in (o.u, o.v, o.w, o.u ^ SIGN)])
     return registers[:, :, register].transpose(1, 0, 2).reshape(32, 32)
 
@@ -827,7 +827,6 @@ DESTINATION = (
         "load-signed-layout",
         f"vInt(dst_reg[0]{layout('SM32')})",
         lambda o: o.s if o.arch == WORMHOLE else o.u,
-        faulty_on=(BLACKHOLE,),
     ),
     Operation(
         "load-at-run-time",
@@ -853,7 +852,6 @@ DESTINATION = (
         "integer_of(1)",
         lambda o: in_sign_and_magnitude(o) if o.arch == WORMHOLE else o.u,
         stored(layout("SM32"), "i"),
-        faulty_on=(BLACKHOLE,),
     ),
     Operation(
         "store-bf16",

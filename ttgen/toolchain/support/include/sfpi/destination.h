@@ -1,6 +1,7 @@
 // The destination register, one vector at a time: dst_reg[0] = f(dst_reg[0]); dst_reg++;
 #pragma once
 
+#include "conversions.h"
 #include "tables.h"
 
 namespace sfpi {
@@ -16,11 +17,10 @@ enum class DataLayout : u32 {
     U32 = 4,
     M32 = 4,
     U16 = 6,
-    SM32 = 12,  // sign and magnitude there, two's complement in the register
+    SM32 = 12,  // on Wormhole sign and magnitude there, two's complement in the register
 };
 
-// SFPLOAD into the lower half of a register. With zero in the other one that is U16, on which Wolfpine 2.2
-// dies.
+// SFPLOAD into the lower half of a register.
 constexpr u32 LOW_16_ONLY = 14;
 
 constexpr u32 memory(u32 opcode, u32 mode, u32 addressing) {
@@ -61,11 +61,18 @@ struct dst_reg_t {
         sfpi_inline u32 word(u32 opcode, u32 mode) const {
             return memory(opcode, mode, addressing) + index * encoding::ROWS;
         }
+        // Two modes of SFPLOAD are made of others, since Wolfpine 2.2 dies of them. On Blackhole SM32
+        // is I32, which the simulator does not know.
         sfpi_inline lanes read(u32 mode) const {
             if (mode == u32(DataLayout::U16)) return {load_into(integer(0), word(encoding::LOAD, LOW_16_ONLY))};
-            return {load(word(encoding::LOAD, mode))};
+            if (mode != u32(DataLayout::SM32)) return {load(word(encoding::LOAD, mode))};
+            const vSMag there = lanes{load(word(encoding::LOAD, u32(DataLayout::I32)))};
+            return is_blackhole ? there.get() : convert<vInt>(there).get();
         }
-        sfpi_inline void write(float value, u32 mode) const { store(word(encoding::STORE, mode), value); }
+        sfpi_inline void write(float value, u32 mode) const {
+            const bool as_it_is = is_blackhole && mode == u32(DataLayout::SM32);
+            store(word(encoding::STORE, as_it_is ? u32(DataLayout::I32) : mode), value);
+        }
 
         sfpi_inline operator vFloat() const { return read(layout); }
         sfpi_inline operator vInt() const { return read(integers); }
