@@ -1,4 +1,4 @@
-"""What Wolfpine does otherwise than tt-isa-documentation: minimal programs of its vector unit.
+"""What Wolfpine does otherwise than tt-isa-documentation: minimal programs of its units.
 
 A test fails when a release of it is right: docs/simulator-notes.md, and what goes round the fault,
 can lose it then.
@@ -14,6 +14,8 @@ import pytest
 
 pytest.importorskip("framework", reason="Wolfpine is not installed (extra: sim)")
 
+from framework.pe.rv.isa.i_isa import RV_I_ISA
+from framework.pe.rv.isa.m_isa import RV_M_ISA
 from framework.pe.tensix.tensix import TensixCoProcessor
 from framework.pe.tensix.util import TensixConfigurationConstants
 
@@ -161,3 +163,48 @@ def test_a_swap_leaves_the_other_registers_alone(arch: str) -> None:
 def test_the_default_of_a_programmable_constant(arch: str, default: int) -> None:
     """LReg12 is 1/512 on Wormhole and 1/65536 on Blackhole; it is -1/65536."""
     assert run(arch, op(CONFIG, 12 << 4 | 1))[12] == 0xB7800000 != default
+
+
+class Register:
+    """One of the RISC-V cores' registers, as the simulator wants it."""
+
+    def __init__(self, value: int) -> None:
+        self.write((value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+    def write(self, value: bytes) -> None:
+        self.value = value
+
+    def read_uint(self) -> int:
+        return int.from_bytes(self.value, "little")
+
+    def read_int(self) -> int:
+        return int.from_bytes(self.value, "little", signed=True)
+
+
+def registers(x5: int, x6: int) -> dict[Any, Register]:
+    pc = Register(0x1000)
+    return {"pc": pc, "nextpc": Register(0x1004), 0: Register(0), 5: Register(x5), 6: Register(x6)}
+
+
+DIV, DIVU, REM, REMU = (0x33 | 5 << 7 | f << 12 | 5 << 15 | 6 << 20 | 1 << 25 for f in (4, 5, 6, 7))
+
+
+@pytest.mark.parametrize("instruction", [DIV, DIVU, REM, REMU])
+def test_division_by_zero_raises(instruction: int) -> None:
+    """Quotients are all ones, remainders what was to be divided. (RISC-V, "M" extension)"""
+    with pytest.raises(ZeroDivisionError):
+        RV_M_ISA.run(registers(7, 0), None, False, instruction)
+
+
+def test_remainders_have_the_divisors_sign() -> None:
+    """They have that of what is divided: -7 % 3 is -1."""
+    found = registers(-7, 3)
+    assert RV_M_ISA.run(found, None, False, REM)
+    assert found[5].read_int() == 2
+
+
+def test_a_call_through_the_register_that_it_writes() -> None:
+    """``jalr x5, 8(x5)`` jumps to what x5 was, and 8."""
+    found = registers(0x2000, 0)
+    assert RV_I_ISA.run(found, None, False, 0x67 | 5 << 7 | 5 << 15 | 8 << 20)
+    assert found["nextpc"].read_uint() == 0x1004 + 8 != 0x2000 + 8
