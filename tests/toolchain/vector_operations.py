@@ -755,6 +755,11 @@ def stored(to: str, what: str) -> str:
     return f"dst_reg[VECTORS]{to} = {what};"
 
 
+def stored_16(to: str, what: str) -> str:
+    """Where no vector of the first operand lies: DST's rows of 16 bits are halves of others."""
+    return f"dst_reg[3 * VECTORS]{to} = {what};"
+
+
 def layout(name: str) -> str:
     return f".mode<Layout::{name}>()"
 
@@ -855,21 +860,21 @@ DESTINATION = (
     ),
     Operation(
         "store-bf16",
-        f"vFloat(dst_reg[VECTORS]{layout('F16b')})",
+        f"vFloat(dst_reg[3 * VECTORS]{layout('F16b')})",
         lambda o: truncated(o.u),
-        stored(layout("F16b"), "a"),
+        stored_16(layout("F16b"), "a"),
     ),
     Operation(
         "store-fp16",
-        f"vFloat(dst_reg[VECTORS]{layout('F16a')})",
+        f"vFloat(dst_reg[3 * VECTORS]{layout('F16a')})",
         lambda o: half(o.u),
-        stored(layout("F16a"), "a"),
+        stored_16(layout("F16a"), "a"),
     ),
     Operation(
         "store-uint16",
-        f"vUInt(dst_reg[VECTORS]{layout('U16')})",
+        f"vUInt(dst_reg[3 * VECTORS]{layout('U16')})",
         lambda o: o.u & 0xFFFF,
-        stored(layout("U16"), "u"),
+        stored_16(layout("U16"), "u"),
     ),
     Operation(
         "copy",

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ttgen import sdk
+from ttgen.toolchain import summarize
 from ttgen_runtime.devices import environment, select
 
 HERE = Path(__file__).parent
@@ -120,12 +121,12 @@ Meaning: TypeAlias = "Array | Near"
 def wrong(found: Bits, meaning: Meaning) -> npt.NDArray[np.bool_]:
     """The lanes in which ``found`` is not what is meant."""
     if isinstance(meaning, Near):
-        number = found.view(np.float32).astype(np.float64)
         value, slack = meaning
-        same = (number == value) | (np.isnan(number) & np.isnan(value))
-        overflow = np.isinf(number) & (np.abs(value) >= 2.0**128 * (1 - 2.0**-25))
         with np.errstate(invalid="ignore"):
-            right = same | overflow & (np.sign(number) == np.sign(value))
+            number = found.view(np.float32).astype(np.float64)
+            right = (number == value) | (np.isnan(number) & np.isnan(value))
+            overflow = np.isinf(number) & (np.abs(value) >= 2.0**128 * (1 - 2.0**-25))
+            right |= overflow & (np.sign(number) == np.sign(value))
             right |= np.abs(number - value) <= slack
         return ~right & ~np.ma.getmaskarray(value)
     data = np.ma.getdata(meaning)
@@ -177,6 +178,6 @@ def run(folder: Path, cache: Path, arch: str, bodies: Sequence[Body]) -> Bits:
         timeout=SECONDS,
         check=False,
     )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-20000:]
+    assert done.returncode == 0, summarize(done.stdout + done.stderr)
     tiles = np.load(folder / "results.npy").view(np.uint32).reshape(-1, 32, 32)
     return np.ascontiguousarray(tiles[:, ROWS, COLUMNS])
