@@ -141,20 +141,22 @@ def wrong(found: Bits, meaning: Meaning) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Body:
-    """C++ of an operation: statements, and the expression that is its result."""
+    """An operation: statements in C++, and the expression that is its result."""
 
     before: str
     result: str
 
     def __str__(self) -> str:
-        text = f"{self.before} result({self.result});"
-        used = set(re.findall(r"(?<![\w.:])([a-z])\b(?!\()", text)) & DECLARED.keys()
-        return " ".join(f"const {DECLARED[name]};" for name in sorted(used)) + " " + text
+        said = f"{self.before} result({self.result});"
+        used = set(re.findall(r"(?<![\w.:])([a-z])\b(?!\()", said)) & DECLARED.keys()
+        text = " ".join([*(f"const {DECLARED[name]};" for name in sorted(used)), said])
+        reads = [int(number) for number in re.findall(r"_of\((\d)\)", text)]
+        return f"OPERATION({3 if 'VECTORS' in text else max(reads, default=0) + 1}, {text})"
 
 
 def kernel(bodies: Sequence[Body]) -> str:
     """The compute kernel that has an OPERATION for each of ``bodies``."""
-    calls = "\n".join(f"    OPERATION({body})" for body in bodies)
+    calls = "\n".join(f"    {body}" for body in bodies)
     return f'#include "{DATA / "vectors.h"}"\n\nvoid kernel_main() {{\n    start();\n{calls}\n}}\n'
 
 

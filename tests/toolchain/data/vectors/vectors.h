@@ -1,8 +1,9 @@
 // A compute kernel of operations of sfpi.h: each makes a tile out of the three tiles of CB 0.
 //
-// What includes this says `void kernel_main() { start(); OPERATION({ ... }) OPERATION({ ... }) }`. The
-// body of an operation is run on one vector after the other: number_of(n), integer_of(n) and the like are
-// that of operand n, and result(...) takes its place.
+// What includes this says `void kernel_main() { start(); OPERATION(2, ...) OPERATION(3, ...) }`, with the
+// number of operands that it has. The body of an operation is run on one vector after the other:
+// number_of(n), integer_of(n) and the like are that of operand n, and result(...) takes the first one's
+// place.
 #pragma once
 
 #include <cstdint>
@@ -71,9 +72,9 @@ inline void start() {
     cb_wait_front(cb_in, operands);
 }
 
-[[gnu::noinline]] static void load_operands() {
+[[gnu::noinline]] static void load_operands(uint32_t number) {
     tile_regs_acquire();
-    for (uint32_t tile = 0; tile < operands; ++tile) {
+    for (uint32_t tile = 0; tile < number; ++tile) {
         copy_tile(cb_in, tile, tile);
     }
 }
@@ -87,7 +88,7 @@ inline void start() {
     tile_regs_release();
 }
 
-#define OPERATION(...)       \
-    load_operands();         \
-    VECTORWISE(__VA_ARGS__)  \
+#define OPERATION(number, ...) \
+    load_operands(number);     \
+    VECTORWISE(__VA_ARGS__)    \
     store_result();
