@@ -16,6 +16,7 @@ LONGEST = (
     "tests/build/test_wrong_kernels.py",
     "tests/runtime/test_layouts.py",
     "tests/build/test_increments.py",
+    "tests/toolchain/test_sfpi_library.py",
     "tests/interp/test_agreement.py",
     "tests/build/test_scons.py",
     "tests/generated/test_interpreted.py",

@@ -12,10 +12,10 @@ import pytest
 
 from ttgen.arch import ARCHITECTURES
 
-from . import vectors
+from . import schedule, vectors
 from .conftest import needs_sdk
-from .vector_operations import OPERATIONS, Operation
-from .vectors import Bits, Operands
+from .vector_operations import BLACKHOLE, OPERATIONS, Operation
+from .vectors import Bits, Operands, Outcome
 
 pytestmark = [needs_sdk, pytest.mark.sim]
 
@@ -27,16 +27,15 @@ def operations_of(arch: str) -> list[Operation]:
 
 
 @pytest.fixture(scope="module")
-def results(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Bits]]:
-    """What the simulator gives, by architecture and operation; each chip is asked once."""
-    found: dict[str, dict[str, Bits]] = {}
+def outcomes(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What the simulator gives, by architecture; each chip is asked once."""
+    found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TTGEN_TOOLCHAIN", "clang")
         for arch in ARCHITECTURES:
-            operations = operations_of(arch)
+            bodies = [operation.body for operation in operations_of(arch)]
             folder = tmp_path_factory.mktemp(f"vectors-{arch}")
-            values = vectors.run(folder, cache, arch, [o.body for o in operations])
-            found[arch] = {o.name: v for o, v in zip(operations, values, strict=True)}
+            found[arch] = vectors.run(folder, cache, arch, bodies)
     return found
 
 
@@ -54,10 +53,10 @@ CASES = [
 
 @pytest.mark.parametrize(("arch", "operation"), CASES)
 def test_an_operation_means_what_it_says(
-    arch: str, operation: Operation, results: dict[str, dict[str, Bits]]
+    arch: str, operation: Operation, outcomes: dict[str, Outcome]
 ) -> None:
     operands = Operands(arch, vectors.operands())
-    found = results[arch][operation.name]
+    found = outcomes[arch].results[operations_of(arch).index(operation)]
     meant = operation.meaning(operands)
     wrong = vectors.wrong(found, meant)
     assert not wrong.any(), report(operands, found, meant, wrong)
@@ -73,6 +72,16 @@ def report(operands: Operands, found: Bits, meant: vectors.Meaning, wrong: np.nd
         got = f"{found[at]:#010x} ({found.view(np.float32)[at]})"
         lines.append(f"of {of}: {got}, expected {np.ma.getdata(expected)[at]}")
     return "\n".join(lines)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_no_instruction_reads_what_is_not_written_yet(
+    arch: str, outcomes: dict[str, Outcome]
+) -> None:
+    elf = outcomes[arch].elf
+    slow = sum(word >> 24 in schedule.SLOW for word in schedule.tensix(elf))
+    assert slow > 30
+    assert schedule.too_early(elf, arch == BLACKHOLE) == []
 
 
 def test_names_are_unique() -> None:

@@ -257,6 +257,13 @@ def arithmetic(o: Operands) -> Array:
     return np.ma.masked_array(shifted(o.i, o.j), left)
 
 
+def then(x: Array, meaning: Callable[[Bits], Array]) -> Array:
+    """What follows a result. Which NaN and which zero that is, is not said."""
+    data = np.ma.getdata(x)
+    unsaid = np.ma.getmaskarray(x) | np.isnan(data) | (data == 0)
+    return np.ma.masked_array(meaning(bits(data)), unsaid)
+
+
 INTEGERS = (
     Operation("integer-add", "i + j", lambda o: o.u + o.v),
     Operation("integer-add-short", "i + 7", lambda o: o.u + 7),
@@ -292,6 +299,16 @@ INTEGERS = (
         "r",
         lambda o: ((((o.u + 7 - o.v) & o.w) | 5) ^ o.v) << 2,
         "vInt r = i; r += 7; r -= j; r &= k; r |= 5; r ^= j; r <<= 2;",
+    ),
+    Operation(
+        "integer-add-after-product",
+        "as<vInt>(vFloat(a * 0.7f)) + j",
+        lambda o: then(product(o.a, np.float32(0.7)), lambda x: x + o.v),
+    ),
+    Operation(
+        "shift-after-product",
+        "as<vInt>(vFloat(a * 0.7f)) << 2",
+        lambda o: then(product(o.a, np.float32(0.7)), lambda x: x << 2),
     ),
     Operation("shift-right-assignment", "r", lambda o: o.u >> 9, "vUInt r = u; r >>= 9;"),
 )
@@ -796,6 +813,12 @@ REGISTERS = (
     ),
     Operation(
         "programmable-integer", "i + vConstIntPrgm2", lambda o: o.u + 77, "vConstIntPrgm2 = 77;"
+    ),
+    Operation(
+        "programmable-product",
+        "a + vConstFloatPrgm0",
+        lambda o: total(o.a, np.ma.getdata(product(o.a, o.b))[:, LANE % 8]),
+        "vConstFloatPrgm0 = a * b;",  # of the first eight lanes
     ),
     Operation("tile-id", "vInt(vConstTileId)", lambda o: np.broadcast_to(2 * LANE, (32, 32))),
     Operation(

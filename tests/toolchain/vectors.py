@@ -160,8 +160,15 @@ def kernel(bodies: Sequence[Body]) -> str:
     return f'#include "{DATA / "vectors.h"}"\n\nvoid kernel_main() {{\n    start();\n{calls}\n}}\n'
 
 
-def run(folder: Path, cache: Path, arch: str, bodies: Sequence[Body]) -> Bits:
-    """What the simulator gives: bits by operation, vector and lane."""
+class Outcome(NamedTuple):
+    """``results``: bits by operation, vector and lane. ``elf``: the program that has made them."""
+
+    results: Bits
+    elf: bytes
+
+
+def run(folder: Path, cache: Path, arch: str, bodies: Sequence[Body]) -> Outcome:
+    """The operations on the simulator, as one program."""
     tile = np.zeros((3, 32, 32), np.uint32)
     tile[:, ROWS, COLUMNS] = operands()
     np.save(folder / "operands.npy", tile.reshape(-1, 32).view(np.int32))
@@ -182,4 +189,6 @@ def run(folder: Path, cache: Path, arch: str, bodies: Sequence[Body]) -> Bits:
     )
     assert done.returncode == 0, summarize(done.stdout + done.stderr)
     tiles = np.load(folder / "results.npy").view(np.uint32).reshape(-1, 32, 32)
-    return np.ascontiguousarray(tiles[:, ROWS, COLUMNS])
+    listed = (folder / "generated" / "watcher" / "kernel_elf_paths.txt").read_text()
+    (elf,) = re.findall(r"/[^:\s]*/trisc1\.elf", listed)
+    return Outcome(np.ascontiguousarray(tiles[:, ROWS, COLUMNS]), Path(elf).read_bytes())
