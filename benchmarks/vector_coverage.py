@@ -19,6 +19,7 @@ import select as selecting
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -250,7 +251,8 @@ def results(arch: str, dtype: str, names: list[str], cache: Path) -> Iterator[di
             for line in lines(child):
                 left.remove(line["name"])
                 yield line
-            os.killpg(child.pid, 9)
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, 9)
         if left:
             yield {"name": left.pop(0), "error": "the simulator died of it, or it took too long"}
 
