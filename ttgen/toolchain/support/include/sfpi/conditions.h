@@ -128,7 +128,8 @@ struct vBool : condition {
 };
 
 // Floats. On Wormhole two floats are subtracted and the sign decides; on Blackhole they are compared in
-// order of sign and magnitude. Either way -0 is less than 0, and equal is what has the same bits.
+// order of sign and magnitude, in which -0 is less than 0. (So it is on Wormhole where 0 is a constant.)
+// Equal is what has the same bits.
 template <class B>
 sfpi_inline auto operator<(const vFloat& a, const B& b)
     requires std::is_convertible_v<B, vFloat>
