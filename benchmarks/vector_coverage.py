@@ -104,10 +104,10 @@ OPERATIONS: dict[str, Operation] = {
     "cosh": Operation(np.cosh),
     "deg2rad": Operation(np.deg2rad),
     "digamma": Operation(lambda x: slope_of(each(math.lgamma), x), values=ABOVE_ONE),
-    "elu": Operation(lambda x: np.where(x > 0, x, np.expm1(x)), (1.0,)),
+    "elu": Operation(lambda x: np.where(x > 0, x, np.expm1(x)), options=(("alpha", 1.0),)),
     "eqz": Operation(lambda x: x == 0),
     "erf": Operation(each(math.erf)),
-    "erfc": Operation(each(math.erfc)),
+    "erfc": Operation(each(math.erfc), values=(-2.0, 2.0)),
     "erfinv": Operation(inverse_of_erf, values=(-0.9, 0.9)),
     "exp": Operation(np.exp),
     "exp2": Operation(np.exp2),
@@ -278,7 +278,7 @@ def lines(child: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
 def shown(line: dict[str, Any]) -> str:
     if "error" in line:
         problem = re.search(r"error: (.*)", line["error"])
-        return (problem[1] if problem else line["error"]).splitlines()[0][:90]
+        return (problem[1] if problem else line["error"].strip().splitlines()[0])[:90]
     return f"{line['ulps']:.1f} ulp, {line['pcc']:.6f}"
 
 
