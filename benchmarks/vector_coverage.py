@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHITECTURES = ("wormhole_b0", "blackhole")
@@ -241,30 +242,29 @@ def results(arch: str, dtype: str, names: list[str], cache: Path) -> Iterator[di
     left = list(names)
     while left:
         command = [sys.executable, __file__, "--measure", "--dtype", dtype, *left]
-        with subprocess.Popen(
-            command,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as child:
-            for line in lines(child):
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=quiet) as child:
+            family = [psutil.Process(child.pid)]
+            for line in lines(child, family):
                 left.remove(line["name"])
                 yield line
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, 9)
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
         if left:
             yield {"name": left.pop(0), "error": "the simulator died of it, or it took too long"}
 
 
-def lines(child: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+def lines(child: subprocess.Popen[bytes], family: list[psutil.Process]) -> Iterator[dict[str, Any]]:
     """What a process has found, until it ends or says nothing more for LIMIT seconds.
 
-    The simulator may outlive it, and keeps the pipe open.
+    The simulator may outlive it and keep the pipe open: ``family`` gets to know all that it starts.
     """
     assert child.stdout is not None
     text, silent = b"", 0.0
     while silent < LIMIT:
+        with suppress(psutil.NoSuchProcess):
+            family += [p for p in family[0].children(recursive=True) if p not in family]
         if selecting.select([child.stdout], [], [], 1)[0]:
             *whole, text = (text + os.read(child.stdout.fileno(), 1 << 16)).split(b"\n")
             yield from (json.loads(line[7:]) for line in whole if line.startswith(b"RESULT "))
