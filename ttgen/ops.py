@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-from ttgen.vector import UNARY
+from ttgen.vector import FORMS, VECTOR
 
 ProgramName: TypeAlias = Literal["reader", "compute", "writer"]
 #: A core's programs, in the order in which data passes through them.
@@ -27,14 +27,22 @@ class Kind(Enum):
     POOL = "pool"
     REDUCE_DIM = "reduce dimension"
     UNARY = "operation of the vector unit"
+    BINARY = "operation of the vector unit on two tiles"
+    TERNARY = "operation of the vector unit on three tiles"
 
 
-#: The words that an argument may be, in the SDK's spelling, and the rows of :data:`UNARY`.
+#: What an operation of the vector unit is, by its number of operands.
+VECTOR_KINDS = {1: Kind.UNARY, 2: Kind.BINARY, 3: Kind.TERNARY}
+
+#: The words that an argument may be, in the SDK's spelling, and the rows of :data:`VECTOR`.
 WORDS: dict[Kind, tuple[str, ...]] = {
     Kind.BROADCAST: ("ROW", "COL", "SCALAR"),
     Kind.POOL: ("SUM", "MAX"),
     Kind.REDUCE_DIM: ("REDUCE_ROW", "REDUCE_COL", "REDUCE_SCALAR"),
-    Kind.UNARY: tuple(UNARY),
+    **{
+        kind: tuple(row.name for row in VECTOR.values() if row.operands == count)
+        for count, kind in VECTOR_KINDS.items()
+    },
 }
 
 
@@ -47,7 +55,8 @@ ANYWHERE: tuple[ProgramName, ...] = ("reader", "compute", "writer")
 class TileOp:
     """One operation: its parameters in order, and the programs that may use it.
 
-    ``dst`` names the parameters that index DST registers (tiles). ``transfer`` says that it brings
+    ``dst`` names the parameters that index DST registers (tiles); what it reads of several is
+    ``dst_a``, ``dst_b``, …, what it writes ``dst``. ``transfer`` says that it brings
     a page of a tensor into a circular buffer or takes one away, and is done at the next barrier.
     """
 
@@ -71,6 +80,16 @@ def _transfer(name: str, kind: Literal["read", "write"], **more: Kind) -> TileOp
     program: ProgramName = "reader" if kind == "read" else "writer"
     params = {"tensor": _TENSOR, "page": _EXPR, "cb": _CB, "slot": _EXPR, **more}
     return TileOp(name, (program,), tuple(params.items()), transfer=kind)
+
+
+def _vector(count: int) -> tuple[TileOp, TileOp]:
+    """Set-up and work of an operation of the vector unit on ``count`` DST registers."""
+    registers = [f"dst_{letter}" for letter in "abc"[:count]] if count > 1 else []
+    params = {"function": VECTOR_KINDS[count], **dict.fromkeys([*registers, "dst"], _EXPR)}
+    return (
+        _op(f"{FORMS[count]}_init", COMPUTE, function=VECTOR_KINDS[count]),
+        _op(f"{FORMS[count]}_tile", COMPUTE, **params),
+    )
 
 
 _TABLE = (
@@ -127,7 +146,6 @@ _TABLE = (
     _op("transpose_init", COMPUTE, in0=_CB),
     _op("reduce_init", COMPUTE, in0=_CB, in1=_CB, out=_CB, pool=_POOL, dim=_DIM),
     _op("reduce_uninit", COMPUTE, in0=_CB),
-    _op("unary_init", COMPUTE, function=Kind.UNARY),
     # Math: `tile*` counts pages from the buffer's read pointer. `*_dst` takes one operand from the
     # DST register that it writes; `rsub_dst` subtracts that register from the other operand.
     # `accumulate` adds both operands to it.
@@ -165,8 +183,8 @@ _TABLE = (
         pool=_POOL,
         dim=_DIM,
     ),
-    # The vector unit works on a DST register alone.
-    _op("unary_tile", COMPUTE, function=Kind.UNARY, dst=_EXPR),
+    # The vector unit works on DST registers alone; of one operand, on the one that it writes.
+    *(op for count in FORMS for op in _vector(count)),
     _op("pack_tile", COMPUTE, dst=_EXPR, out=_CB, slot=_EXPR),
 )
 

@@ -9,10 +9,11 @@ from ttgen.analysis.expr import (
     Load,
     Mask,
     Reduce,
-    Unary,
+    Vector,
     loads,
     operands,
     reductions,
+    vectors,
 )
 from ttgen.analysis.index import Axis, Dim, Index
 from ttgen.analysis.shared import analyse, calls
@@ -30,10 +31,11 @@ __all__ = [
     "Mask",
     "Part",
     "Reduce",
-    "Unary",
+    "Vector",
     "analyse",
     "calls",
     "loads",
     "operands",
     "reductions",
+    "vectors",
 ]

@@ -23,11 +23,13 @@ from ttgen.analysis.expr import (
     Expr,
     Load,
     Reduce,
+    Vector,
     binary,
     loads,
     moved,
     reductions,
     replaced,
+    vector,
 )
 from ttgen.analysis.index import Affine, Axis, Dim, Restart
 from ttgen.analysis.inlining import solved
@@ -222,7 +224,9 @@ class _Analysis:
                     f"{wanted}",
                     at=current.at,
                 )
-        return binary(op, before, reduce, store.at)
+        if op == "add":
+            return binary(op, before, reduce, store.at)
+        return vector(op, before, reduce, at=store.at)
 
     # Intermediate buffers ---------------------------------------------------------------------
 
@@ -378,9 +382,15 @@ def _within(index: Affine, shared: set[Axis]) -> tuple[int, int]:
 def _update(update: Store) -> tuple[str, Expr]:
     """The operation and X in ``target = op(target, X)``."""
     match update.value:
-        case Binary(op=op, a=Load(access=target), b=other) if target == update.target:
+        case (
+            Binary(op=op, a=Load(access=target), b=other)
+            | Vector(op=op, operands=(Load(access=target), other))
+        ) if target == update.target:
             pass
-        case Binary(op=op, a=other, b=Load(access=target)) if target == update.target:
+        case (
+            Binary(op=op, a=other, b=Load(access=target))
+            | Vector(op=op, operands=(other, Load(access=target)))
+        ) if target == update.target:
             pass
         case _:
             op, other = "", update.value

@@ -13,8 +13,17 @@ _COMPARISONS = (prim.LT, prim.LE, prim.GT, prim.GE, prim.EQ, prim.NE)
 
 
 def is_on_values(condition: Any) -> bool:
-    """Whether it compares floating-point numbers, which no index is."""
-    return isinstance(condition, _COMPARISONS) and "float" in str(condition.a.ty.dtype)
+    """Whether it compares what no index is: floating-point numbers, or other conditions."""
+    if not isinstance(condition, _COMPARISONS):
+        return False
+    return any(_is_value(operand) for operand in (condition.a, condition.b))
+
+
+def _is_value(operand: Any) -> bool:
+    while isinstance(operand, prim.Cast):
+        operand = operand.value
+    dtype = str(operand.ty.dtype)
+    return "float" in dtype or dtype == "bool"
 
 
 def truth(condition: prim.Expr, scope: Scope, at: Location) -> bool:
@@ -40,7 +49,8 @@ def truth(condition: prim.Expr, scope: Scope, at: Location) -> bool:
             raise LoweringError(
                 f"the condition '{str(condition).splitlines()[-1]}' does not lower yet",
                 at=at,
-                hint="conditions compare indices; those on values need the vector unit (SFPU)",
+                hint="what a statement runs under compares indices; a choice between values is "
+                "T.if_then_else or T.Select, which compare values, too",
             )
 
 

@@ -10,13 +10,19 @@ from collections.abc import Callable, Sequence
 from math import isclose, prod
 
 from ttgen.analysis.computation import Computation, Part
-from ttgen.analysis.expr import Access, Binary, Const, Expr, Load, Reduce, Unary
+from ttgen.analysis.expr import Access, Binary, Const, Expr, Load, Reduce, Vector
 from ttgen.analysis.index import Dim
 from ttgen.counterpart import Argument, Counterpart
 
 Dims = tuple[Dim, ...]
 
-_ELEMENTWISE = {"add": "add", "sub": "subtract", "mul": "multiply", "max": "maximum"}
+_ELEMENTWISE = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "max": "maximum",
+    "min": "minimum",
+}
 _UNARY = {"relu": "relu"}
 _REDUCTIONS = {"add": "sum", "max": "max"}
 _ONE = Dim(())
@@ -97,9 +103,11 @@ def _factors(value: Expr, dims: Dims) -> tuple[tuple[Argument, ...], dict[str, A
 
 
 def _elementwise(value: Expr, dims: Dims) -> Counterpart | None:
-    if not isinstance(value, Binary):
-        return None
-    a, b = value.a, value.b
+    match value:
+        case Binary(a=a, b=b) | Vector(operands=(a, b)) if value.op in _ELEMENTWISE:
+            pass
+        case _:
+            return None
     if isinstance(a, Const) and value.op != "sub":
         a, b = b, a
     first = _operand(a)
@@ -123,9 +131,9 @@ def _broadcast(shapes: Sequence[Dims], dims: Dims) -> bool:
 
 
 def _unary(value: Expr, dims: Dims) -> Counterpart | None:
-    if not (isinstance(value, Unary) and value.op in _UNARY):
+    if not (isinstance(value, Vector) and value.op in _UNARY):
         return None
-    operand = _operand(value.a)
+    operand = _operand(value.operands[0])
     if operand is None or operand[1] != dims:
         return None
     return Counterpart(_UNARY[value.op], (operand[0],))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import tvm
 from tvm.ir import prim
@@ -12,7 +12,7 @@ from tvm.ir import prim
 from ttgen.analysis.conditions import is_on_values, truth
 from ttgen.analysis.index import Affine, Axis, Dim, Index, Scope, affine
 from ttgen.errors import Location, LoweringError
-from ttgen.vector import CALLS, NEAREST, UNARY
+from ttgen.vector import CALLS, EXCHANGED, NEAREST, TRUTHS, VECTOR
 
 _NOWHERE = Location("")
 _T = TypeVar("_T")
@@ -110,15 +110,15 @@ class Binary:
 
 @_hashed_once
 @dataclass(frozen=True)
-class Unary:
-    """``op`` is one of the rows of :data:`UNARY`; ``at`` is where it stands in the source."""
+class Vector:
+    """``op`` is one of the rows of :data:`VECTOR`; ``at`` is where it stands in the source."""
 
     op: str
-    a: Expr
+    operands: tuple[Expr, ...]
     at: Location = field(default=_NOWHERE, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.op}({self.a})"
+        return f"{self.op}({', '.join(map(str, self.operands))})"
 
 
 @_hashed_once
@@ -150,18 +150,27 @@ class Mask:
         return f"{self.inside:g} up to {self.dim.name}, then {self.outside:g}"
 
 
-Expr: TypeAlias = "Load | Const | Mask | Binary | Unary | Reduce"
+Expr: TypeAlias = "Load | Const | Mask | Binary | Vector | Reduce"
 
-#: TVM's expression nodes that have a meaning here. A new operation is a row, and its lowering.
-_BINARY = {prim.Add: "add", prim.Sub: "sub", prim.Mul: "mul", prim.Max: "max"}
+#: TVM's expression nodes that the FPU has an operation for, and those of the vector unit. A new
+#: operation is a row, and its lowering.
+_BINARY = {prim.Add: "add", prim.Sub: "sub", prim.Mul: "mul"}
+_VECTOR = {prim.Max: "max", prim.Min: "min"}
+_COMPARED = {
+    prim.LT: "lt",
+    prim.LE: "le",
+    prim.GT: "gt",
+    prim.GE: "ge",
+    prim.EQ: "eq",
+    prim.NE: "ne",
+}
 #: The meaning of a binary operation on numbers, for folding constants.
 _FOLD: dict[str, Callable[[float, float], float]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
-    "max": max,
 }
-_ZERO = Const(0.0)
+_ZERO, _ONE = Const(0.0), Const(1.0)
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -170,8 +179,8 @@ def operands(expr: Expr) -> tuple[Expr, ...]:
     match expr:
         case Binary(a=a, b=b):
             return a, b
-        case Unary(a=a):
-            return (a,)
+        case Vector(operands=those):
+            return those
         case Reduce(value=value):
             return (value,)
         case Load() | Const() | Mask():
@@ -194,6 +203,14 @@ def reductions(expr: Expr) -> Iterator[Reduce]:
         yield from reductions(operand)
 
 
+def vectors(expr: Expr) -> Iterator[Vector]:
+    """Every operation of the vector unit in ``expr``, outer ones first."""
+    if isinstance(expr, Vector):
+        yield expr
+    for operand in operands(expr):
+        yield from vectors(operand)
+
+
 def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:
     """``expr`` with ``value_of(access)`` in the place of every load."""
     match expr:
@@ -201,8 +218,8 @@ def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:
             return value_of(access)
         case Binary(op=op, a=a, b=b, at=at):
             return binary(op, replaced(a, value_of), replaced(b, value_of), at)
-        case Unary(op=op, a=a, at=at):
-            return unary(op, replaced(a, value_of), at)
+        case Vector(op=op, at=at):
+            return vector(op, *(replaced(one, value_of) for one in expr.operands), at=at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             return Reduce(op, dims, replaced(value, value_of), at)
         case Const() | Mask():
@@ -219,24 +236,76 @@ def moved(expr: Expr, values: Mapping[Axis, Affine]) -> Expr:
 
 
 def binary(op: str, a: Expr, b: Expr, at: Location) -> Expr:
-    """The operation, computed here if both operands are numbers; the larger of a and 0 is relu."""
+    """The operation, computed here if both operands are numbers."""
     if isinstance(a, Const) and isinstance(b, Const):
         return Const(_FOLD[op](a.value, b.value))
-    if op == "max" and _ZERO in (a, b):
-        return Unary("relu", a if b == _ZERO else b, at)
     return Binary(op, a, b, at)
 
 
-def unary(op: str, a: Expr, at: Location) -> Expr:
-    """The operation, computed here if its operand is a number."""
-    folded = UNARY[op].folded(a.value) if isinstance(a, Const) else None
-    return Unary(op, a, at) if folded is None else Const(folded)
+def vector(op: str, *operands: Expr, at: Location) -> Expr:
+    """The operation, computed here if its operands are numbers; in a simpler form if it has one."""
+    numbers = [one.value for one in operands if isinstance(one, Const)]
+    if len(numbers) == len(operands):
+        folded = VECTOR[op].folded(*numbers)
+        if folded is not None:
+            return Const(folded)
+    simpler = _simpler(op, operands, at)
+    return Vector(op, operands, at) if simpler is None else simpler
+
+
+def _simpler(op: str, operands: tuple[Expr, ...], at: Location) -> Expr | None:
+    """The same by an operation of fewer operands, if there is one."""
+    match operands:
+        case (Const(value=0.0), a) | (a, Const(value=0.0)) if op == "max":
+            return Vector("relu", (a,), at)
+        case (Const() as number, a) if op in EXCHANGED:
+            return vector(EXCHANGED[op], a, number, at=at)
+        case (a, Const(value=0.0)) if op in EXCHANGED:
+            return vector(f"{op}z", a, at=at)
+        case (Vector(op=inner) as a,) if op in ("gtz", "nez") and inner in TRUTHS:
+            return a
+        case (Const(value=chosen), a, b) if op == "where":
+            return a if chosen else b
+        case (Vector(op=inner) as a, Const(value=1.0), Const(value=0.0)) if op == "where":
+            return a if inner in TRUTHS else None
+        case _:
+            return None
 
 
 def quotient(a: Expr, b: Expr, at: Location) -> Expr:
     """a / b: a product with 1 / b."""
-    inverse = unary("recip", b, at)
-    return inverse if a == Const(1.0) else binary("mul", a, inverse, at)
+    inverse = vector("recip", b, at=at)
+    return inverse if a == _ONE else binary("mul", a, inverse, at)
+
+
+#: Exponents that have an operation of their own.
+_POWERS = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "recip"}
+#: The largest exponent that becomes products.
+_MOST_FACTORS = 8
+
+
+def power(a: Expr, b: Expr, at: Location) -> Expr:
+    """a to the power of b: roots and products where b is a number that allows for that."""
+    if not isinstance(b, Const) or isinstance(a, Const):
+        return vector("pow", a, b, at=at)
+    exponent = b.value
+    if exponent in _POWERS:
+        return vector(_POWERS[exponent], a, at=at)
+    if exponent != int(exponent) or abs(exponent) > _MOST_FACTORS:
+        return vector("pow", a, b, at=at)
+    product = _product(a, abs(int(exponent)), at)
+    return vector("recip", product, at=at) if exponent < 0 else product
+
+
+def _product(a: Expr, factors: int, at: Location) -> Expr:
+    """``a`` multiplied ``factors`` times, by squares."""
+    if factors == 0:
+        return _ONE
+    half = _product(a, factors // 2, at)
+    square = half if half == _ONE else binary("mul", half, half, at)
+    if factors % 2 == 0:
+        return square
+    return a if square == _ONE else binary("mul", square, a, at)
 
 
 def access(buffer: tvm.ir.Var, indices: list[prim.Expr], scope: Scope, at: Location) -> Access:
@@ -270,7 +339,8 @@ def expression(value: prim.Expr, scope: Scope, at: Location) -> Expr:
 
     Casts between float types vanish: tiles have the formats of the tensors and buffers that they
     pass through, and the golden values are computed in float32 throughout. Of a choice by indices
-    only the part chosen is left; Restart asks for loops in which the choice is always the same.
+    only the part chosen is left; Restart asks for loops in which the choice is always the same. A
+    condition on values is 1 or 0.
     """
     match value:
         case tvm.ir.TensorLoad():
@@ -279,26 +349,98 @@ def expression(value: prim.Expr, scope: Scope, at: Location) -> Expr:
             return Const(float(value.value))
         case prim.Cast() if {str(value.ty.dtype), str(value.value.ty.dtype)} <= set(_FLOATS):
             return expression(value.value, scope, at)
+        case prim.Cast() if (condition := _as_condition(value)) is not None:
+            return truth_value(condition, scope, at)
         case prim.Cast():
             raise LoweringError(
                 f"a cast from {value.value.ty.dtype} to {value.ty.dtype} does not lower yet",
                 at=at,
-                hint="casts between float types do",
+                hint="casts between float types do, and those of a condition to a float type",
             )
         case prim.Div() if str(value.ty.dtype) in _FLOATS:
             a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
             return quotient(a, b, at)
         case tvm.ir.Call() if (name := _function(value)) in CALLS:
-            return unary(CALLS[name].name, expression(value.args[0], scope, at), at)
+            operands = (expression(operand, scope, at) for operand in value.args)
+            return vector(CALLS[name].name, *operands, at=at)
+        case tvm.ir.Call() if _function(value) == "pow" and str(value.ty.dtype) in _FLOATS:
+            base, exponent = (expression(operand, scope, at) for operand in value.args)
+            return power(base, exponent, at)
         case _ if type(value) in _BINARY and str(value.ty.dtype) in _FLOATS:
             a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
             return binary(_BINARY[type(value)], a, b, at)
+        case _ if type(value) in _VECTOR and str(value.ty.dtype) in _FLOATS:
+            a, b = (expression(operand, scope, at) for operand in (value.a, value.b))
+            return vector(_VECTOR[type(value)], a, b, at=at)
         case _ if (choice := _choice(value)) is not None:
-            condition, if_true, if_false = choice
-            chosen = if_true if truth(condition, scope, at) else if_false
-            return expression(chosen, scope, at)
+            return _chosen(*choice, scope, at)
+        case _ if str(value.ty.dtype) == "bool":
+            return truth_value(value, scope, at)
         case _:
             raise _unsupported(value, at)
+
+
+def _chosen(
+    condition: prim.Expr, if_true: prim.Expr, if_false: prim.Expr, scope: Scope, at: Location
+) -> Expr:
+    """A choice; what is never chosen is not even looked at."""
+    chosen = truth_value(condition, scope, at)
+    if isinstance(chosen, Const):
+        return expression(if_true if chosen.value else if_false, scope, at)
+    a, b = expression(if_true, scope, at), expression(if_false, scope, at)
+    return vector("where", chosen, a, b, at=at)
+
+
+def truth_value(condition: prim.Expr, scope: Scope, at: Location) -> Expr:
+    """``condition`` as a tree that is 1 or 0; a number where it depends on indices alone.
+
+    Restart asks for loops in which what depends on indices is always the same.
+    """
+    match condition:
+        case tvm.ir.TensorLoad():
+            return expression(condition, scope, at)
+        case prim.Not():
+            return vector("eqz", truth_value(condition.a, scope, at), at=at)
+        case prim.And():
+            return _joined("min", _ZERO, condition, scope, at)
+        case prim.Or():
+            return _joined("max", _ONE, condition, scope, at)
+        case _ if (inner := _as_condition(condition)) is not None:
+            return truth_value(inner, scope, at)
+        case _ if type(condition) in _COMPARED and is_on_values(condition):
+            a, b = (_compared(operand, scope, at) for operand in (condition.a, condition.b))
+            return vector(_COMPARED[type(condition)], a, b, at=at)
+        case _:
+            return Const(float(truth(condition, scope, at)))
+
+
+def _joined(op: str, decides: Const, condition: Any, scope: Scope, at: Location) -> Expr:
+    """Two conditions by ``op``; where the first one is ``decides``, it is that alone."""
+    a = truth_value(condition.a, scope, at)
+    if a == decides:
+        return decides
+    b = truth_value(condition.b, scope, at)
+    if isinstance(a, Const):
+        return b
+    return vector(op, a, b, at=at) if not isinstance(b, Const) else decides if b == decides else a
+
+
+def _compared(value: prim.Expr, scope: Scope, at: Location) -> Expr:
+    """An operand of a comparison: a float, or a condition, which TVM may make an integer of."""
+    if (condition := _as_condition(value)) is not None:
+        return truth_value(condition, scope, at)
+    if isinstance(value, prim.IntImm) or str(value.ty.dtype) in _FLOATS:
+        return expression(value, scope, at)
+    raise _unsupported(value, at)
+
+
+def _as_condition(value: prim.Expr) -> prim.Expr | None:
+    """The condition that ``value`` is 1 or 0 for."""
+    while isinstance(value, prim.Cast):
+        value = value.value
+        if str(value.ty.dtype) == "bool":
+            return value
+    return None
 
 
 def _choice(value: prim.Expr) -> tuple[prim.Expr, prim.Expr, prim.Expr] | None:
@@ -319,14 +461,8 @@ def _function(call: tvm.ir.Call) -> str:
 
 
 def _unsupported(value: prim.Expr, at: Location) -> LoweringError:
-    if is_on_values(value):
-        return LoweringError(
-            f"'{_shorten(value)}' compares values, which does not lower yet",
-            at=at,
-            hint="it needs the vector unit (SFPU); conditions on indices do lower",
-        )
-    known = ", ".join(sorted({*_BINARY.values(), *CALLS}))
-    hint = f"operations that lower today: {known}, division, float casts"
+    known = ", ".join(sorted({*_BINARY.values(), *_VECTOR.values(), *CALLS, "pow"}))
+    hint = f"operations that lower today: {known}, division, comparisons, choices, float casts"
     if isinstance(value, tvm.ir.Call) and (nearest := NEAREST.get(_function(value))):
         hint = f"it has no device form; the nearest that has one is {nearest}"
     if str(value.ty.dtype) not in _FLOATS:

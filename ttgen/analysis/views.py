@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ttgen.analysis.expr import Access, Binary, Expr, Load, Reduce, Unary, binary, loads, unary
+from ttgen.analysis.expr import Access, Binary, Expr, Load, Reduce, Vector, binary, loads, vector
 from ttgen.analysis.index import Affine, Axis, Dim, Index
 from ttgen.analysis.stores import check_independent
 from ttgen.errors import Location, LoweringError
@@ -34,8 +34,8 @@ def _with_views(expr: Expr, viewed: dict[Access, Access]) -> Expr:
             return Load(viewed[access])
         case Binary(op=op, a=a, b=b, at=at):
             return binary(op, _with_views(a, viewed), _with_views(b, viewed), at)
-        case Unary(op=op, a=a, at=at):
-            return unary(op, _with_views(a, viewed), at)
+        case Vector(op=op, operands=operands, at=at):
+            return vector(op, *(_with_views(one, viewed) for one in operands), at=at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             reduced = {axis for dim in dims for axis in dim.axes}
             value = _with_views(value, viewed)

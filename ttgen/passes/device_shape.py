@@ -19,7 +19,7 @@ from ttgen.analysis import (
     Mask,
     Part,
     Reduce,
-    Unary,
+    Vector,
     loads,
     operands,
 )
@@ -131,7 +131,7 @@ def free_dims(expr: Expr) -> set[Dim]:
     match expr:
         case Load(access=access):
             return set(access.dims)
-        case Binary() | Unary():
+        case Binary() | Vector():
             return {dim for operand in operands(expr) for dim in free_dims(operand)}
         case Reduce(dims=dims, value=value):
             return free_dims(value) - set(dims)
@@ -149,7 +149,7 @@ def steps(expr: Expr, around: Mapping[Dim, int] | None = None) -> int:
     """
     around = around or {}
     match expr:
-        case Binary() | Unary():
+        case Binary() | Vector():
             return max(steps(operand, around) for operand in operands(expr))
         case Reduce(dims=dims, value=value):
             in_tiles, free = tile_dims(value), free_dims(expr)

@@ -16,6 +16,7 @@ from tvm import tirx
 from tvm.tirx.script.builder import ir as script_builder
 
 from ttgen.ops import TILE_OPS
+from ttgen.vector import FORMS
 
 #: TCallEffectKind of an operation that must be neither dropped nor moved (kUpdateState).
 _UPDATES_STATE = 3
@@ -23,10 +24,11 @@ _UPDATES_STATE = 3
 
 @dataclass(frozen=True)
 class TileMath:
-    """An operation ``tt.<name>(dst, tensor, page, …, word, …)`` into a DST register.
+    """An operation ``tt.<name>(dst, register, …, tensor, page, …, word, …)`` into a DST register.
 
     It becomes ``device`` on circular buffers, after ``init``, in a program that starts with
-    ``startup``. ``operands`` counts the tensors, ``words`` the words that follow them. ``uninit``
+    ``startup``. ``registers`` counts the DST registers that are operands, where these are more than
+    ``dst`` itself, ``operands`` the tensors, ``words`` the words that follow them. ``uninit``
     ends what ``init`` has begun. ``sources`` says which operand goes to source A of the FPU, and
     which to source B, if any does; ``dst`` is the register itself.
     """
@@ -39,6 +41,7 @@ class TileMath:
     startup: str = "compute_startup"
     uninit: str | None = None
     sources: tuple[str, ...] = ("in0", "in1")
+    registers: int = 0
 
 
 def _binary(name: str) -> tuple[TileMath, ...]:
@@ -47,6 +50,13 @@ def _binary(name: str) -> tuple[TileMath, ...]:
         TileMath(f"{name}_bcast", 2, f"{name}_bcast_tiles", f"{name}_bcast_init", words=1),
         TileMath(f"{name}_dst", 1, f"{name}_dst_tiles", f"{name}_dst_init", sources=("dst", "in0")),
     )
+
+
+def _vector(count: int) -> TileMath:
+    """What the vector unit does with ``count`` registers."""
+    form, registers = FORMS[count], count if count > 1 else 0
+    device, init = f"{form}_tile", f"{form}_init"
+    return TileMath(form, 0, device, init, words=1, sources=(), registers=registers)
 
 
 TILE_MATH: dict[str, TileMath] = {
@@ -68,7 +78,7 @@ TILE_MATH: dict[str, TileMath] = {
         TileMath("accumulate", 2, "accumulate_tiles", "accumulate_init"),
         TileMath("copy", 1, "copy_tile", "copy_init", sources=("in0",)),
         TileMath("transpose", 1, "transpose_tile", "transpose_init", sources=("in0",)),
-        TileMath("unary", 0, "unary_tile", "unary_init", words=1, sources=()),
+        *(_vector(count) for count in FORMS),
         TileMath("reduce", 2, "reduce_tile", "reduce_init", words=2, uninit="reduce_uninit"),
     )
 }

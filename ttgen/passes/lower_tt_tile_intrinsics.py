@@ -12,13 +12,14 @@ from typing import ClassVar, Literal
 
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import analyse
-from ttgen.arch import architecture
-from ttgen.errors import LoweringError
-from ttgen.formats import FORMATS, working_format
+from ttgen.analysis import Computation, analyse, vectors
+from ttgen.arch import Architecture, architecture
+from ttgen.errors import Location, LoweringError
+from ttgen.formats import FORMATS, Format, working_format
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.tiling.emitter import tile_loops
+from ttgen.vector import VECTOR
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class LowerTTTileIntrinsics(FuncPass):
     tiles reduced over; extents of batch dimensions are called like their loops. A tile of a tensor
     is the tensor and a page number.
 
-    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for tensors of 32 bits, and
-    for sums where the chip adds them up without fault
+    ``fp32_dest_acc``: DST holds float32. Unless it is said, it does so for tensors of 32 bits, for
+    operations of the vector unit that need it (:attr:`ttgen.vector.VectorOp.needs_fp32`), and for
+    sums where the chip adds them up without fault
     (:attr:`ttgen.arch.Architecture.fp32_sums`): with bf16 in DST every step of a sum is rounded,
     and the error grows with its length.
     """
@@ -49,16 +51,15 @@ class LowerTTTileIntrinsics(FuncPass):
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         formats = {name: layout["dtype"] for name, layout in layouts.items()}
         working = working_format(formats.values())
-        has_sums = any(reduction.op == "add" for reduction in computation.reductions())
-        by_default = arch.fp32_sums if has_sums else working.is_wide
-        fp32 = by_default if self.fp32_dest_acc is None else self.fp32_dest_acc
+        fp32 = self._holds_fp32(computation, arch, working, attrs.kernel_place(func))
         if not fp32 and any(FORMATS[name].kind == "integer" for name in formats.values()):
             raise LoweringError(
                 "int32 needs DST to hold 32 bits",
                 at=attrs.kernel_place(func),
                 hint="leave fp32_dest_acc: false out",
             )
-        loops = tile_loops(computation, formats)
+        dst_tiles = arch.dst_tiles(fp32_dest_acc=fp32, dst_full_sync=self.dst_full_sync)
+        loops = tile_loops(computation, formats, dst_tiles)
         lowered = PrimFunc([*func.params, *loops.symbols], loops.body, attrs=func.attrs)
         return lowered.with_attrs(
             {
@@ -75,3 +76,23 @@ class LowerTTTileIntrinsics(FuncPass):
                 },
             }
         )
+
+    def _holds_fp32(
+        self, computation: Computation, arch: Architecture, working: Format, at: Location
+    ) -> bool:
+        """Whether DST holds float32; LoweringError where it does not, and an operation needs it."""
+        needing = (node for part in computation.parts for node in vectors(part.value))
+        wide = next((node for node in needing if VECTOR[node.op].needs_fp32), None)
+        fp32, hint = self.fp32_dest_acc, "leave fp32_dest_acc: false out"
+        if fp32 is None:
+            has_sums = any(reduction.op == "add" for reduction in computation.reductions())
+            fp32 = arch.fp32_sums if has_sums else working.is_wide or wide is not None
+            hint = f"{arch.name} adds up in bf16: add up in a kernel of its own, or weigh "
+            hint += "fp32_dest_acc: true (docs/hardware-notes.md)"
+        if wide is not None and not fp32:
+            raise LoweringError(
+                f"'{wide.op}' needs DST to hold float32",
+                at=wide.at if wide.at.path else at,
+                hint=hint,
+            )
+        return fp32

@@ -243,14 +243,14 @@ class _State:
             needed = "packing" if is_pack else "acquired"
             if self.registers != needed:
                 yield f"DST is {self.registers} here, and must be {needed}"
-            if (is_pack or _reads_dst(op)) and tile not in self.filled:
+            if (is_pack or _reads_dst(op, name)) and tile not in self.filled:
                 yield f"DST tile {tile} is used, and nothing was computed in it"
             self.filled.add(tile)
 
 
-def _reads_dst(op: Op) -> bool:
-    """Whether an operation takes an operand from the DST register that it writes."""
-    return op.op.endswith("_dst_tiles") or op.op == "unary_tile"
+def _reads_dst(op: Op, name: str) -> bool:
+    """Whether an operation takes an operand from the DST register that its argument names."""
+    return name != "dst" or op.op.endswith("_dst_tiles") or op.op == "unary_tile"
 
 
 def _uses(op: Op, values: dict[str, int]) -> Iterator[tuple[str, int, bool]]:

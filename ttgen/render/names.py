@@ -14,7 +14,7 @@ import msgspec
 
 from ttgen.ops import TILE_OPS, Kind
 from ttgen.plan.model import BinaryOp, Expr, For, Let, Op, Plan, Program, Statement
-from ttgen.vector import UNARY
+from ttgen.vector import VECTOR
 
 #: What templates put behind the names of buffers and tensors.
 SUFFIXES = ("cb", "args", "tensor", "buffer")
@@ -61,7 +61,7 @@ def with_safe_names(plan: Plan, program: Program, used: frozenset[str]) -> Progr
     arguments = {constant.name for constant in program.constants}
     arguments.update(program.runtime_args.names)
     variables = dict.fromkeys(_variables(program.body))
-    called = {name for unary in UNARY.values() for name in (unary.init, unary.tile)}
+    called = {name for row in VECTOR.values() for name in (row.init, row.tile)}
     of_functions = {name.partition("<")[0] for name in called}
     taken = used | KEYWORDS | of_buffers | of_functions
     unsafe = [

@@ -12,7 +12,7 @@ import jinja2
 
 from ttgen.errors import Location, TemplateError
 from ttgen.formats import FORMATS
-from ttgen.ops import TILE_OPS, Kind
+from ttgen.ops import TILE_OPS, VECTOR_KINDS, Kind
 from ttgen.plan.model import For, Op, Plan, Program, Statement
 from ttgen.render.cpp import cpp_expression
 from ttgen.render.declared import check_reads, facts
@@ -21,7 +21,7 @@ from ttgen.render.errors import failure, shown, syntax_error
 from ttgen.render.markers import of_operation
 from ttgen.render.names import with_safe_names
 from ttgen.render.search import TemplateSet, template_names
-from ttgen.vector import UNARY
+from ttgen.vector import VECTOR
 
 
 def operations(plan: Plan) -> dict[str, set[str]]:
@@ -117,7 +117,7 @@ class Rendering:
             Kind.CB: lambda value: self.plan.circular_buffer(str(value)),
             Kind.TENSOR: lambda value: self.plan.tensor(str(value)),
             Kind.EXPR: cpp_expression,
-            Kind.UNARY: lambda value: UNARY[str(value)],
+            **dict.fromkeys(VECTOR_KINDS.values(), lambda value: VECTOR[str(value)]),
         }
         kinds = dict(TILE_OPS[statement.op].params)
         return {
@@ -130,7 +130,7 @@ class Rendering:
         for statement in _operations(program.body):
             found.update(getattr(self._module(statement.op), "headers", ()))
             if "function" in statement.args:
-                found.add(UNARY[str(statement.args["function"])].header)
+                found.add(VECTOR[str(statement.args["function"])].header)
         return sorted(found)
 
     def _module(self, operation: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ttgen.vector import FORMS
 from ttgen_runtime.interp import dst as sides
 from ttgen_runtime.interp.errors import check
 from ttgen_runtime.interp.formats import STORAGE, Array
@@ -269,14 +270,19 @@ def _from_dst(core: Core, source: str, values: Array) -> Array:
 # The vector unit --------------------------------------------------------------------------------
 
 
-def unary_init(core: Core, function: str) -> None:
-    core.setup.prepare("unary", function)
+def _vector_init(form: str) -> Callable[..., None]:
+    return lambda core, function: core.setup.prepare(form, function)
 
 
-def unary_tile(core: Core, function: str, dst: int) -> None:
-    """Reads and writes DST alone."""
-    core.setup.require("unary", function)
-    _set(core, dst, MEANING[function](core.dst.written(dst)))
+def _vector_tile(form: str) -> Callable[..., None]:
+    """Reads and writes DST alone: of one operand, the register that it works on."""
+
+    def operation(core: Core, function: str, dst: int, **registers: int) -> None:
+        core.setup.require(form, function)
+        numbers = [registers[name] for name in sorted(registers)] or [dst]
+        _set(core, dst, MEANING[function](*map(core.dst.written, numbers)))
+
+    return operation
 
 
 # Arithmetic of two operands: the first is in source register A, the second in B ----------------
@@ -376,10 +382,10 @@ OPERATIONS: dict[str, Callable[..., None]] = {
         reduce_init,
         reduce_tile,
         reduce_uninit,
-        unary_init,
-        unary_tile,
     )
 }
+for _name in FORMS.values():
+    OPERATIONS |= {f"{_name}_init": _vector_init(_name), f"{_name}_tile": _vector_tile(_name)}
 for _name in _BINARY:
     OPERATIONS |= _inits(_name)
     OPERATIONS |= {f"{_name}_tiles": _of_tiles(_name), f"{_name}_bcast_tiles": _of_part(_name)}

@@ -65,14 +65,15 @@ def choose_blocks(
 ) -> Blocks:
     """Blocks of at most ``block_tiles``, for cores that have ``counts`` output tiles each.
 
-    Results that are in DST together are a block: it is no larger than ``dst_tiles``. A block of
-    the output is no larger than ``most_output``. With stages that are done once per run, ``counts``
-    are the lengths of runs.
+    Results that are in DST together are a block: it takes no more than ``dst_tiles``, with the
+    registers that each of them needs. A block of the output is no larger than ``most_output``. With
+    stages that are done once per run, ``counts`` are the lengths of runs.
     """
     busy = {count for count in counts if count}
     output = min(block_tiles, max(busy), most_output)
-    if any(not stage.reduces and not stage.maps for stage in nest.of_tiles):
-        output = min(output, dst_tiles)
+    for stage in nest.of_tiles:
+        if not stage.reduces and not stage.maps:
+            output = min(output, dst_tiles // stage.registers)
     if any(stage.maps for stage in nest.of_tiles):
         output = 1  # temporary tiles of one output tile at a time
     along: dict[str, int] = {}
@@ -82,7 +83,8 @@ def choose_blocks(
             extents[str(loop.loop_var.name)] = constants[str(loop.extent.name)]
         if stage.maps:
             name = str(stage.maps[-1].loop_var.name)
-            limit = block_tiles if stage.reduces else min(block_tiles, dst_tiles)
+            together = dst_tiles // stage.registers
+            limit = block_tiles if stage.reduces else min(block_tiles, together)
             # Tiles of several loops are one row of pages, which takes blocks that are all full.
             choose = _divisor_or_limit if len(stage.maps) == 1 else _divisor
             along[name] = choose(extents[name], limit)

@@ -162,7 +162,7 @@ class ComputeEmitter(ProgramEmitter):
             self.op("cb_reserve_back", stage.target.buffer, size),
             *self._packer(stage),
             self.op("tile_regs_wait"),
-            slots(tiles, lambda slot: [self.op("pack_tile", slot, stage.target.buffer, slot)]),
+            slots(tiles, lambda slot: [self._packed(stage, slot)]),
             self.op("tile_regs_release"),
             self.op("cb_push_back", stage.target.buffer, size),
         ]
@@ -275,8 +275,15 @@ class ComputeEmitter(ProgramEmitter):
         names = [name for name, _ in TILE_OPS[step.math.uninit].params]
         return [self.op(step.math.uninit, *(step.arguments()[name] for name in names))]
 
-    def _math(self, stage: Stage, step: Step, place: _Place, dst: Any) -> tirx.Stmt:
-        available = {**step.arguments(), "dst": dst}
+    def _packed(self, stage: Stage, slot: Any) -> tirx.Stmt:
+        """The result in a slot of the block leaves DST for the same slot of the target."""
+        return self.op("pack_tile", _register(stage, slot, 0), stage.target.buffer, slot)
+
+    def _math(self, stage: Stage, step: Step, place: _Place, slot: Any) -> tirx.Stmt:
+        """``step`` in the registers of the block's result ``slot``."""
+        available = {**step.arguments(), "dst": _register(stage, slot, step.dst)}
+        for letter, number in zip("abc", step.registers, strict=False):
+            available[f"dst_{letter}"] = _register(stage, slot, number)
         for number, operand in enumerate(step.operands):
             available[f"tile{number}"] = self._tile(stage, operand, place)
         names = [name for name, _ in TILE_OPS[step.math.device].params]
@@ -293,3 +300,10 @@ class ComputeEmitter(ProgramEmitter):
             return _ZERO if maker.is_per_run else place.output
         loop = stage.innermost(operand)
         return place.output if loop is None else place.inner[loop.loop_var]
+
+
+def _register(stage: Stage, slot: Any, number: int) -> Any:
+    """The DST register ``number`` of those that the block's result ``slot`` has."""
+    if stage.registers == 1:
+        return slot
+    return slot * stage.registers + number

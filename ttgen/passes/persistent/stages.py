@@ -15,12 +15,17 @@ from tvm.tirx import PrimFunc
 from ttgen.errors import LoweringError
 from ttgen.passes import attrs, intrin
 from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE, ConstantPage
+from ttgen.vector import FORMS
 
 OperandKind: TypeAlias = Literal["tensor", "temporary", "constant"]
 
 
 #: What the words of an operation are called; of the others the dimension of a broadcast is one.
-_WORDS = {"matmul": ("transpose",), "reduce": ("pool", "dim"), "unary": ("function",)}
+_WORDS = {
+    "matmul": ("transpose",),
+    "reduce": ("pool", "dim"),
+    **dict.fromkeys(FORMS.values(), ("function",)),
+}
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,16 @@ class Operand:
 
 @dataclass(frozen=True)
 class Step:
-    """One tile operation of a stage, into DST."""
+    """One tile operation of a stage, into the DST register ``dst``.
+
+    ``registers`` are those that it reads, where these are more than ``dst``.
+    """
 
     math: intrin.TileMath
     operands: tuple[Operand, ...]
     words: tuple[Any, ...]
+    dst: int = 0
+    registers: tuple[int, ...] = ()
 
     @property
     def is_row_sum(self) -> bool:
@@ -80,7 +90,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps in one DST register, then a pack into ``target``.
+    """Steps in DST, then a pack of its register 0 into ``target``.
 
     ``reduces``: the loops that the first ``reducing`` steps add up over. ``maps``: the loops around
     all of it, a tile for each iteration. Both are outermost first. ``is_per_run``: it is done once
@@ -93,6 +103,11 @@ class Stage:
     reduces: tuple[tirx.For, ...] = ()
     reducing: int = 0
     is_per_run: bool = False
+
+    @property
+    def registers(self) -> int:
+        """DST registers that one result takes."""
+        return 1 + max(number for step in self.steps for number in (step.dst, *step.registers))
 
     def streams(self) -> list[Operand]:
         """The operands that come from DRAM, one per circular buffer."""
@@ -249,14 +264,21 @@ class _Parser:
         return Stage(tuple(steps), packed, tuple(maps), reduces, reducing)
 
     def _step(self, node: tirx.Stmt) -> Step:
-        name, (_, *rest) = self._call(node)
+        name, (dst, *rest) = self._call(node)
         math = intrin.TILE_MATH.get(name)
-        if math is None or len(rest) != 2 * math.operands + math.words:
+        if math is None or len(rest) != math.registers + 2 * math.operands + math.words:
             raise self._unexpected(node, f"one of tt.{', tt.'.join(intrin.TILE_MATH)}")
+        registers, rest = rest[: math.registers], rest[math.registers :]
         flat, words = rest[: 2 * math.operands], rest[2 * math.operands :]
         pairs = zip(flat[::2], flat[1::2], strict=True)
         operands = tuple(self._operand(tensor, page) for tensor, page in pairs)
-        return Step(math, operands, tuple(_word(word) for word in words))
+        return Step(
+            math,
+            operands,
+            tuple(_word(word) for word in words),
+            int(dst),
+            tuple(int(register) for register in registers),
+        )
 
     def _operand(self, tensor: tvm.ir.Var, page: prim.Expr) -> Operand:
         """One circular buffer per distinct tile; a tensor read at two places has two of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ttgen.analysis import Access, Binary, Expr, Index, Load, Part, Reduce, Unary, operands
+from ttgen.analysis import Access, Binary, Expr, Index, Load, Part, Reduce, Vector, operands
 from ttgen.errors import Location, LoweringError
 from ttgen.passes.device_shape import TILE, Form, device_view
 
@@ -67,7 +67,7 @@ def _reads(expr: Expr, at: Location) -> Iterator[tuple[Access, Location]]:
     match expr:
         case Load(access=access):
             yield access, at
-        case Binary() | Unary() | Reduce():
+        case Binary() | Vector() | Reduce():
             here = expr.at if expr.at.path else at
             for operand in operands(expr):
                 yield from _reads(operand, here)

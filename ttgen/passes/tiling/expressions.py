@@ -9,13 +9,25 @@ from typing import Any, TypeAlias
 import tvm
 from tvm import tirx
 
-from ttgen.analysis import Access, Binary, Const, Dim, Expr, Load, Mask, Reduce, Unary
+from ttgen.analysis import (
+    Access,
+    Binary,
+    Const,
+    Dim,
+    Expr,
+    Load,
+    Mask,
+    Reduce,
+    Vector,
+    reductions,
+)
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import ONE, as_tiles, device_view, free_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.reductions import Reductions
 from ttgen.passes.tiling.stages import Stages, Tile, span
+from ttgen.vector import VECTOR
 
 _COMMUTES = ("add", "mul")
 #: What a temporary tile holds: a value, in a frame, for each iteration of some loops.
@@ -24,15 +36,20 @@ _Key: TypeAlias = tuple[Expr, Frame, tuple[Dim, ...]]
 
 @dataclass
 class Expressions:
-    """Lowers expressions of one kernel. ``frame``: the output's.
+    """Lowers expressions of one kernel. ``frame``: the output's; ``dst_tiles``: the registers.
 
     ``shared`` are values that are used more than once: they are tiles in memory, made once.
+
+    A value is left in a DST register. What is worked out for it meanwhile is in registers behind
+    that one. Register 0 is the first that a stage uses, and zero until then: there a reduction may
+    be added up. Others may hold what an earlier operand has left there.
     """
 
     dims: Dimensions
     stages: Stages
     frame: Frame
     shared: Collection[Expr]
+    dst_tiles: int
     _made: dict[_Key, Tile] = field(default_factory=dict)
     _reductions: Reductions = field(init=False)
 
@@ -55,36 +72,49 @@ class Expressions:
             case _:
                 return self._temporary(expr, frame.narrowed(expr), at)
 
-    def _into_dst(self, expr: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
-        """Operations that leave ``expr`` in DST; earlier stages are added where it needs them."""
-        if self._in_memory(expr, frame):
-            return self._load(self.tile(expr, frame, at), frame, at)
-        return self._computed(expr, frame, at)
+    def _into_dst(self, expr: Expr, frame: Frame, at: Location, dst: int = 0) -> list[tirx.Stmt]:
+        """Operations that leave ``expr`` in ``dst``; earlier stages are added as it needs them."""
+        if self._in_memory(expr, frame) or not self._fits(expr, frame, dst):
+            return self._load(self.tile(expr, frame, at), frame, at, dst)
+        return self._computed(expr, frame, at, dst)
 
-    def _computed(self, expr: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
-        """``expr`` by its own operation."""
+    def _fits(self, expr: Expr, frame: Frame, dst: int) -> bool:
+        """Whether there are registers for it: a reduction is made in register 0 alone."""
+        match expr:
+            case Vector(operands=operands) if len(operands) > 1:
+                return dst + len(operands) <= self.dst_tiles
+            case Reduce():
+                return dst == 0
+            case Binary(op="mul"):
+                return dst == 0 or self._scaled_sum(expr, frame) is None
+            case _:
+                return True
+
+    def _scaled_sum(self, expr: Expr, frame: Frame) -> tuple[Reduce, float] | None:
+        """A sum, and the number that it is multiplied by while it is made."""
         match expr:
             case (
                 Binary(op="mul", a=Reduce() as total, b=Const(value=scale))
                 | Binary(op="mul", a=Const(value=scale), b=Reduce() as total)
             ) if not self._in_memory(total, frame) and self._reductions.scales(total, frame):
-                return self._reductions.into_dst(total, frame, scale)
-            case Binary(op="max"):
-                raise LoweringError(
-                    f"'{expr}' does not lower yet",
-                    at=expr.at if expr.at.path else at,
-                    hint="the maximum over a dimension does, and that of a value and 0; that of "
-                    "two values needs the vector unit (SFPU)",
-                )
+                return total, scale
+            case _:
+                return None
+
+    def _computed(self, expr: Expr, frame: Frame, at: Location, dst: int = 0) -> list[tirx.Stmt]:
+        """``expr`` by its own operation."""
+        scaled = self._scaled_sum(expr, frame)
+        if scaled is not None:
+            return self._reductions.into_dst(scaled[0], frame, scaled[1])
+        match expr:
             case Binary():
-                return self._binary(expr, frame, at)
-            case Unary(op=op, a=a):
-                here = expr.at if expr.at.path else at
-                return [*self._into_dst(a, frame, here), intrin.call("unary", [0, op], span(here))]
+                return self._binary(expr, frame, at, dst)
+            case Vector():
+                return self._vector(expr, frame, at, dst)
             case Reduce():
                 return self._reductions.into_dst(expr, frame)
             case Load() | Const() | Mask():
-                return self._load(self.tile(expr, frame, at), frame, at)
+                return self._load(self.tile(expr, frame, at), frame, at, dst)
 
     def _in_memory(self, expr: Expr, frame: Frame) -> bool:
         """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
@@ -114,38 +144,70 @@ class Expressions:
 
     # Elementwise operations -------------------------------------------------------------------
 
-    def _load(self, tile: Tile, frame: Frame, at: Location) -> list[tirx.Stmt]:
+    def _load(self, tile: Tile, frame: Frame, at: Location, dst: int = 0) -> list[tirx.Stmt]:
         word = frame.broadcast_of(tile.frame)
         args = [tile.buffer, tile.page]
         if word is None:
-            return [intrin.call("copy", [0, *args], span(at))]
+            return [intrin.call("copy", [dst, *args], span(at))]
         # Not the unit's own copy with broadcast: into fp32 DST it fills no more than 8 rows.
         zero = self.stages.constant(0.0)
-        return [intrin.call("add_bcast", [0, zero, 0, *args, word], span(at))]
+        return [intrin.call("add_bcast", [dst, zero, 0, *args, word], span(at))]
 
-    def _binary(self, expr: Binary, frame: Frame, at: Location) -> list[tirx.Stmt]:
+    def _vector(self, expr: Vector, frame: Frame, at: Location, dst: int) -> list[tirx.Stmt]:
+        """Each operand in a register of its own, from ``dst`` on; the result is in ``dst``.
+
+        The one that takes most work comes first, while most registers are free.
+        """
+        here = expr.at if expr.at.path else at
+        row = VECTOR[expr.op]
+        order = sorted(range(row.operands), key=lambda n: -self._work(expr.operands[n], frame))
+        found = {n: dst + place for place, n in enumerate(order)}
+        operations = [
+            operation
+            for n in order
+            for operation in self._into_dst(expr.operands[n], frame, here, found[n])
+        ]
+        registers = [found[n] for n in range(row.operands)] if row.operands > 1 else []
+        args = [dst, *registers, expr.op]
+        return [*operations, intrin.call(row.form, args, span(here))]
+
+    def _work(self, expr: Expr, frame: Frame) -> int:
+        """How much is to be done for it in DST: nothing for a tile, most for a reduction."""
+        if self._in_memory(expr, frame):
+            return 0
+        return 2 if any(reductions(expr)) else 1
+
+    def _binary(self, expr: Binary, frame: Frame, at: Location, dst: int) -> list[tirx.Stmt]:
         here = expr.at if expr.at.path else at
         op, a, b = expr.op, expr.a, expr.b
         if self._in_memory(a, frame) and self._in_memory(b, frame):
-            return self._of_tiles(op, a, b, frame, here)
+            return self._of_tiles(op, a, b, frame, here, dst)
         if self._in_memory(a, frame):  # the work is in b
-            other = self._plain(a, frame, here)
-            name = f"{op}_dst" if op in _COMMUTES else f"r{op}_dst"
-            first = self._into_dst(b, frame, here)
-        else:
-            other = self._plain(b, frame, here)
-            name = f"{op}_dst"
-            first = self._into_dst(a, frame, here)
-        return [*first, intrin.call(name, [0, other.buffer, other.page], span(here))]
+            return self._with_tile(
+                f"{op}_dst" if op in _COMMUTES else f"r{op}_dst", b, a, frame, here, dst
+            )
+        return self._with_tile(f"{op}_dst", a, b, frame, here, dst)
 
-    def _of_tiles(self, op: str, a: Expr, b: Expr, frame: Frame, at: Location) -> list[tirx.Stmt]:
+    def _with_tile(
+        self, name: str, first: Expr, other: Expr, frame: Frame, at: Location, dst: int
+    ) -> list[tirx.Stmt]:
+        """``first`` in DST, and then the operation with a tile of ``other``."""
+        tile = self._plain(other, frame, at)
+        operations = self._into_dst(first, frame, at, dst)
+        return [*operations, intrin.call(name, [dst, tile.buffer, tile.page], span(at))]
+
+    def _of_tiles(
+        self, op: str, a: Expr, b: Expr, frame: Frame, at: Location, dst: int
+    ) -> list[tirx.Stmt]:
         """Both operands are tiles in memory; the unit broadcasts the second of two."""
         left, right = self.tile(a, frame, at), self.tile(b, frame, at)
         if op in _COMMUTES and self._is_better_second(left, right, frame):
-            left, right, a = right, left, b
+            left, right, a, b = right, left, b, a
+        if op == "mul" and dst:  # the multiplier adds to what a register holds
+            return self._with_tile("mul_dst", b, a, frame, at, dst)
         if frame.broadcast_of(left.frame):
             left = self._plain(a, frame, at)
-        args = [0, left.buffer, left.page, right.buffer, right.page]
+        args = [dst, left.buffer, left.page, right.buffer, right.page]
         word = frame.broadcast_of(right.frame)
         if word is None:
             return [intrin.call(op, args, span(at))]

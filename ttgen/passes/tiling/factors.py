@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttgen.analysis import Binary, Const, Expr, Reduce, Unary
+from ttgen.analysis import Binary, Const, Expr, Reduce, Vector
 
 
 def with_factors_outside(expr: Expr) -> Expr:
@@ -14,8 +14,8 @@ def with_factors_outside(expr: Expr) -> Expr:
     match expr:
         case Binary(op=op, a=a, b=b, at=at):
             return Binary(op, with_factors_outside(a), with_factors_outside(b), at)
-        case Unary(op=op, a=a, at=at):
-            return Unary(op, with_factors_outside(a), at)
+        case Vector(op=op, operands=operands, at=at):
+            return Vector(op, tuple(with_factors_outside(one) for one in operands), at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             value = with_factors_outside(value)
             rest, factor = _taken_apart(value) if op == "add" else (value, 1.0)

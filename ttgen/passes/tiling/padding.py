@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce, Unary
+from ttgen.analysis import Binary, Const, Dim, Expr, Load, Mask, Reduce, Vector
 from ttgen.errors import Location
 from ttgen.passes.device_shape import free_dims
-from ttgen.vector import UNARY
+from ttgen.vector import VECTOR
 
 
 def masked(expr: Reduce, ragged: Sequence[Dim], lowest: float) -> Expr:
@@ -31,17 +31,24 @@ def masked(expr: Reduce, ragged: Sequence[Dim], lowest: float) -> Expr:
 def kept_finite(expr: Expr, dim: Dim, at: Location) -> Expr:
     """``expr`` with 1 in the padding of ``dim`` for what might become an infinity there."""
     match expr:
-        case Unary(op=op, a=a) if dim in free_dims(a):
-            a = kept_finite(a, dim, at)
-            if not UNARY[op].is_finite:
-                a = a if zero_beyond(a, dim) else Binary("mul", a, Mask(dim, 1.0, 0.0), at)
-                a = Binary("add", a, Mask(dim, 0.0, 1.0), at)
-            return Unary(op, a, expr.at)
+        case Vector(op=op, operands=operands):
+            made = [kept_finite(one, dim, at) for one in operands]
+            if not VECTOR[op].is_finite:
+                made = [_one_beyond(one, dim, at) for one in made]
+            return Vector(op, tuple(made), expr.at)
         case Binary(op=op, a=a, b=b):
             a, b = (kept_finite(operand, dim, at) for operand in (a, b))
             return Binary(op, a, b, expr.at)
         case _:
             return expr
+
+
+def _one_beyond(expr: Expr, dim: Dim, at: Location) -> Expr:
+    """``expr`` with 1 in the padding of ``dim``, if it has any."""
+    if dim not in free_dims(expr):
+        return expr
+    zero = expr if zero_beyond(expr, dim) else Binary("mul", expr, Mask(dim, 1.0, 0.0), at)
+    return Binary("add", zero, Mask(dim, 0.0, 1.0), at)
 
 
 def zero_beyond(expr: Expr, dim: Dim) -> bool:
@@ -56,10 +63,12 @@ def zero_beyond(expr: Expr, dim: Dim) -> bool:
             return own == dim and outside == 0.0
         case Binary(op="mul", a=a, b=b):
             return zero_beyond(a, dim) or zero_beyond(b, dim)
-        case Binary(op="add" | "sub" | "max", a=a, b=b):
+        case Binary(op="add" | "sub", a=a, b=b):
             return zero_beyond(a, dim) and zero_beyond(b, dim)
-        case Unary(op=op, a=a):
-            return UNARY[op].keeps_zero and zero_beyond(a, dim)
+        case Vector(op=op, operands=operands):
+            row = VECTOR[op]
+            decide = [operands[n] for n in row.chooses] or operands
+            return row.keeps_zero and all(zero_beyond(one, dim) for one in decide)
         case Reduce(value=value):
             return zero_beyond(value, dim)
         case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttgen.analysis import Binary, Expr, Reduce, Unary, operands
+from ttgen.analysis import Binary, Expr, Reduce, Vector, operands
 
 
 def used_again(expr: Expr) -> frozenset[Expr]:
@@ -14,7 +14,7 @@ def used_again(expr: Expr) -> frozenset[Expr]:
     again: set[Expr] = set()
 
     def visit(part: Expr) -> None:
-        if not isinstance(part, Binary | Unary | Reduce):
+        if not isinstance(part, Binary | Vector | Reduce):
             return
         if part in once:
             again.add(part)
