@@ -175,4 +175,7 @@ NEAREST = {
     "round": "floor, of x + 0.5",
     "nearbyint": "floor, of x + 0.5",
     "trunc": "floor, or ceil",
+    "isnan": "x != x",
+    "isinf": "abs(x) > 3e38",
+    "isfinite": "abs(x) < 3e38",
 }

@@ -67,12 +67,41 @@ OPERATIONS = {
         ),
         "kind of loop",
     ),
-    "choice by value": Case(
-        store("T.if_then_else(A[i, j] > T.bfloat16(0), A[i, j], B[i, j])"),
-        "condition .* does not lower yet.*SFPU",
+    "store under a condition on values": Case(
+        square(
+            "for i, j in T.grid(64, 64):\n"
+            "    if A[i, j] > T.bfloat16(0):\n"
+            "        C[i, j] = A[i, j]  # !",
+            "AC",
+        ),
+        "condition .* does not lower yet.*T.if_then_else or T.Select",
     ),
-    "comparison": Case(
-        store('T.Cast("bfloat16", A[i, j] > B[i, j])'), "cast from bool to bfloat16"
+    "condition that is no comparison": Case(
+        store('T.if_then_else(T.isnan(T.Cast("float32", A[i, j])), A[i, j], B[i, j])'),
+        "isnan.* is not supported.*the nearest that has one is x != x",
+    ),
+    "comparison of rounded values": Case(
+        store('T.if_then_else(T.Cast("int32", A[i, j]) > 1, A[i, j], B[i, j])'),
+        "is not supported.*the FPU does not compute with them",
+    ),
+    "cast of a loop": Case(
+        store('A[i, j] * T.Cast("bfloat16", j)'), "cast from int32 to bfloat16.*of a condition"
+    ),
+    "power in DST of 16 bits": Case(
+        store('T.pow(T.Cast("float32", A[i, j]), T.float32(2.5))'),
+        "'pow' needs DST to hold float32.*leave fp32_dest_acc: false out",
+        {"fp32_dest_acc": False},
+    ),
+    "power of a sum on Wormhole": Case(
+        """
+        def k():  # !
+            A = te.placeholder((64, 64), dtype="float32", name="A")
+            n = te.reduce_axis((0, 64), name="n")
+            S = te.compute((64,), lambda i: te.sum(A[i, n], axis=n), name="S")
+            C = te.compute((64,), lambda i: te.power(S[i], te.const(2.5, "float32")), name="C")
+            return [A, C]
+        """,
+        "'pow' needs DST to hold float32.*wormhole_b0 adds up in bf16.*kernel of its own",
     ),
     "choice inside of tiles": Case(
         store("T.if_then_else(j < 40, A[i, j], B[i, j])"), "ends at element 40 of 64"
@@ -114,18 +143,6 @@ def k():  # !
 
 
 SUMS = {
-    "maximum from zero": Case(
-        square(
-            """
-            for i, j in T.grid(64, 64):
-                C[i, j] = T.bfloat16(0)  # !
-            for i, j, k in T.grid(64, 64, 64):
-                C[i, j] = T.max(C[i, j], A[i, k])
-            """,
-            "AC",
-        ),
-        "starts from 0; it must start from the smallest number",
-    ),
     "product": Case(
         square(
             """
@@ -137,12 +154,6 @@ SUMS = {
             "AC",
         ),
         "second store is no reduction.*target = target",
-    ),
-    "maximum of two values": Case(
-        store("T.max(A[i, j], B[i, j])"), "does not lower yet.*maximum over a dimension does"
-    ),
-    "maximum of a value and a number": Case(
-        store("T.max(A[i, j] * B[i, j], T.bfloat16(1))"), "that of a value and 0"
     ),
     "maximum over the batch only": Case(
         batched("te.max(A[b, i, j], axis=b)", "(64, 64)", "i, j"),

@@ -118,7 +118,7 @@ LOWERS = {
         f"{name} over {axis} of {what}, {'kept' if keepdims else 'dropped'}": _reduction(
             name, axis, keepdims, shape
         )
-        for name in ("sum", "max")
+        for name in ("sum", "max", "min")
         for axis in AXES
         for keepdims in (True, False)
         for what, shape in (("whole tiles", WHOLE), ("ragged ones", RAGGED))
@@ -253,6 +253,35 @@ LOWERS = {
     "repeat": Function("topi.repeat(A, 2, 0)", (BATCH,), lambda A: A.repeat(2, axis=0)),
     "tile": Function("topi.tile(A, (2, 1))", ((64, 64),), lambda A: np.tile(A, (2, 1))),
     "relu": Function("topi.nn.relu(A)", (MATRIX,), lambda A: np.maximum(A, 0)),
+    "maximum": Function("topi.maximum(A, B)", (MATRIX, COLUMN), lambda A, B: np.maximum(A, B)),
+    "minimum": Function("topi.minimum(A, B)", (RAGGED, (N,)), lambda A, B: np.minimum(A, B)),
+    "minimum of a number": Function(
+        "topi.minimum(A, 1.5)", (MATRIX,), lambda A: np.minimum(A, 1.5)
+    ),
+    "clip": Function("topi.clip(A, -2, 3)", (MATRIX,), lambda A: np.clip(A, -2, 3)),
+    "leaky_relu": Function(
+        "topi.nn.leaky_relu(A, 0.25)", (RAGGED,), lambda A: np.where(A > 0, A, A / 4)
+    ),
+    "prelu": Function(
+        "topi.nn.prelu(A, B, 1)", (MATRIX, (K,)), lambda A, B: np.where(A > 0, A, A * B)
+    ),
+    "sign": Function("topi.sign(A)", (MATRIX,), lambda A: np.sign(A)),
+    "where": Function(
+        'topi.where(topi.greater(A, te.const(0, "bfloat16")), A, B)',
+        (MATRIX, MATRIX),
+        lambda A, B: np.where(A > 0, A, B),
+    ),
+    "where a condition holds of two tensors": Function(
+        "topi.where(topi.logical_or(topi.equal(A, B), topi.less(B, D)), B, D)",
+        (MATRIX, MATRIX, COLUMN),
+        lambda A, B, D: np.where((A == B) | (B < D), B, D),
+    ),
+    "a condition that is cast": Function(
+        'topi.cast(topi.logical_not(topi.less_equal(A, B)), "bfloat16")',
+        (MATRIX, MATRIX),
+        lambda A, B: A > B,
+    ),
+    "power": Function("topi.power(A, 2.0)", (MATRIX,), lambda A: A * A),
     "abs": Function("topi.abs(A)", (MATRIX,), lambda A: np.abs(A)),
     "floor": Function("topi.floor(A)", (MATRIX,), lambda A: np.floor(A)),
     "pad": Function(
@@ -273,13 +302,7 @@ def test_topi_lowers_as_it_is(function: Function) -> None:
 
 #: What does not lower yet, and what its refusal speaks of.
 REFUSED = {
-    "maximum": Function("topi.maximum(A, B)", (MATRIX, MATRIX), lambda A: "vector unit .SFPU."),
-    "where": Function(
-        'topi.where(topi.greater(A, te.const(0, "bfloat16")), A, B)',
-        (MATRIX, MATRIX),
-        lambda A: "vector unit .SFPU.",
-    ),
-    "min": Function("topi.min(A, axis=-1)", (MATRIX,), lambda A: "min.* is not supported"),
+    "argmax": Function("topi.argmax(A, axis=-1)", (MATRIX,), lambda A: "kernels/k.py"),
     "prod": Function("topi.prod(A, axis=-1)", (MATRIX,), lambda A: "no reduction"),
     "transpose of rows and batch": Function(
         "topi.transpose(A, (1, 0, 2))", (BATCH,), lambda A: "makes tiles of the output"

@@ -39,8 +39,12 @@ from ttgen.analysis.stores import Store, privatised, resolve
 from ttgen.analysis.views import settled
 from ttgen.errors import Location, LoweringError
 
-#: Reductions, and the values that they may start from: at most as much as any value there is.
-_NEUTRAL = {"add": lambda value: value == 0.0, "max": lambda value: value <= -3.0e38}
+#: Reductions, and the values that they start from as if from nothing.
+_NEUTRAL = {
+    "add": lambda value: value == 0.0,
+    "max": lambda value: value <= -3.0e38,
+    "min": lambda value: value >= 3.0e38,
+}
 
 
 @dataclass(frozen=True)
@@ -213,17 +217,9 @@ class _Analysis:
                 at=store.at,
             )
         dims = tuple(Dim((axis,)) for axis in store.statement.axes if axis in reduced)
-        reduce = Reduce(op, dims, added, store.at)
-        if isinstance(before, Const):
-            if _NEUTRAL[op](before.value):
-                return reduce
-            if op == "max":
-                wanted = "the smallest number of its type"
-                raise LoweringError(
-                    f"the reduction of {current.target} starts from {before}; it must start from "
-                    f"{wanted}",
-                    at=current.at,
-                )
+        reduce = _reduced(op, dims, added, store.at)
+        if isinstance(before, Const) and _NEUTRAL[op](before.value):
+            return reduce
         if op == "add":
             return binary(op, before, reduce, store.at)
         return vector(op, before, reduce, at=store.at)
@@ -272,6 +268,14 @@ def _by_buffer(stores: list[Store]) -> dict[tvm.ir.Var, list[Store]]:
         readers |= {buffer: store for buffer in read if buffer not in readers}
         groups[target] = [*groups.pop(target, []), store]
     return groups
+
+
+def _reduced(op: str, dims: tuple[Dim, ...], value: Expr, at: Location) -> Expr:
+    """The reduction of ``value``; the smallest is the largest of negatives, without its sign."""
+    if op != "min":
+        return Reduce(op, dims, value, at)
+    zero = Const(0.0)
+    return binary("sub", zero, Reduce("max", dims, binary("sub", zero, value, at), at), at)
 
 
 def _reads_itself(store: Store) -> bool:
@@ -398,7 +402,8 @@ def _update(update: Store) -> tuple[str, Expr]:
         raise LoweringError(
             f"{update.target} is stored twice, and the second store is no reduction into it",
             at=update.at,
-            hint="a reduction is written target = target + value, or target = max(target, value)",
+            hint="a reduction is written target = target + value, or target = max(target, value), "
+            "or with min",
         )
     return op, other
 

@@ -405,6 +405,10 @@ def truth_value(condition: prim.Expr, scope: Scope, at: Location) -> Expr:
             return _joined("min", _ZERO, condition, scope, at)
         case prim.Or():
             return _joined("max", _ONE, condition, scope, at)
+        case _ if (choice := _choice(condition)) is not None:
+            return _chosen(*choice, scope, at)
+        case tvm.ir.Call():
+            raise _unsupported(condition, at)
         case _ if (inner := _as_condition(condition)) is not None:
             return truth_value(inner, scope, at)
         case _ if type(condition) in _COMPARED and is_on_values(condition):
@@ -422,13 +426,17 @@ def _joined(op: str, decides: Const, condition: Any, scope: Scope, at: Location)
     b = truth_value(condition.b, scope, at)
     if isinstance(a, Const):
         return b
-    return vector(op, a, b, at=at) if not isinstance(b, Const) else decides if b == decides else a
+    if isinstance(b, Const):
+        return decides if b == decides else a
+    return vector(op, a, b, at=at)
 
 
 def _compared(value: prim.Expr, scope: Scope, at: Location) -> Expr:
     """An operand of a comparison: a float, or a condition, which TVM may make an integer of."""
     if (condition := _as_condition(value)) is not None:
         return truth_value(condition, scope, at)
+    if str(value.ty.dtype) == "bool":
+        return truth_value(value, scope, at)
     if isinstance(value, prim.IntImm) or str(value.ty.dtype) in _FLOATS:
         return expression(value, scope, at)
     raise _unsupported(value, at)
@@ -465,7 +473,7 @@ def _unsupported(value: prim.Expr, at: Location) -> LoweringError:
     hint = f"operations that lower today: {known}, division, comparisons, choices, float casts"
     if isinstance(value, tvm.ir.Call) and (nearest := NEAREST.get(_function(value))):
         hint = f"it has no device form; the nearest that has one is {nearest}"
-    if str(value.ty.dtype) not in _FLOATS:
+    elif str(value.ty.dtype) not in _FLOATS:
         hint = "integers can be moved, but the FPU does not compute with them"
     return LoweringError(f"'{_shorten(value)}' is not supported", at=at, hint=hint)
 
