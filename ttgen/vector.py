@@ -103,6 +103,12 @@ def _sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
 
 
+def _where(condition: float, if_true: float, if_false: float) -> float:
+    """The third operand where the first is 0, by its bits: -0 is something else."""
+    is_zero = condition == 0 and math.copysign(1, condition) > 0
+    return if_false if is_zero else if_true
+
+
 VECTOR: dict[str, VectorOp] = {
     row.name: row
     for row in (
@@ -131,10 +137,9 @@ VECTOR: dict[str, VectorOp] = {
         *_comparison("ge", lambda a, b: a >= b),
         *_comparison("eq", lambda a, b: a == b),
         *_comparison("ne", lambda a, b: a != b),
-        # The second operand where the first is not zero, else the third.
         VectorOp(
             "where",
-            lambda condition, if_true, if_false: if_true if condition else if_false,
+            _where,
             "api/compute/eltwise_unary/where.h",
             "where_tile_init",
             "where_tile<DST_ACCUM_MODE ? DataFormat::Float32 : DataFormat::Float16_b>",

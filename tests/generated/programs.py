@@ -49,10 +49,35 @@ TILE_EXTENTS = st.sampled_from([1, 3, 32, 33, 64, 70, 96, 100]) | st.integers(1,
 BATCH_EXTENTS = st.integers(1, 3)
 SYMBOLS = ("+", "-", "*")
 #: Operations of the vector unit: how TE writes them, what they mean, and how large they can be for
-#: a value of that magnitude.
-UNARY: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "abs": ("te.abs({})", np.abs, lambda x: x),
-    "relu": ('te.max({}, te.const(0, "{}"))', lambda x: np.maximum(x, 0), lambda x: x),
+#: operands of these magnitudes.
+VECTOR: dict[str, tuple[str, Callable[..., Any], Callable[..., Any]]] = {
+    "abs": ("te.abs({0})", np.abs, lambda x: x),
+    "relu": ('te.max({0}, te.const(0, "{dtype}"))', lambda x: np.maximum(x, 0), lambda x: x),
+    "leaky relu": (
+        'te.if_then_else({0} > te.const(0, "{dtype}"), {0}, {0} * te.const(0.25, "{dtype}"))',
+        lambda x: np.where(x > 0, x, x / 4),
+        lambda x: x,
+    ),
+    "max": ("te.max({0}, {1})", np.maximum, np.maximum),
+    "min": ("te.min({0}, {1})", np.minimum, np.minimum),
+}
+#: Those whose last two operands are compared: rounding must not decide which is less.
+COMPARING: dict[str, tuple[str, Callable[..., Any], Callable[..., Any]]] = {
+    "where": (
+        "te.if_then_else({1} < {2}, {0}, {1})",
+        lambda x, a, b: np.where(a < b, x, a),
+        lambda x, a, b: np.maximum(x, a),
+    ),
+    "unless": (
+        'te.if_then_else(te.any({1} == te.const(0.5, "{dtype}"), {1} > {2}), {2}, {0})',
+        lambda x, a, b: np.where((a == 0.5) | (a > b), b, x),
+        lambda x, a, b: np.maximum(x, b),
+    ),
+    "condition": (
+        '{0} * ({1} >= {2}).astype("{dtype}")',
+        lambda x, a, b: x * (a >= b),
+        lambda x, a, b: x,
+    ),
 }
 
 
@@ -100,15 +125,20 @@ class Binary:
 
 
 @dataclass(frozen=True)
-class Unary:
-    """A row of :data:`UNARY`."""
+class Vector:
+    """A row of :data:`VECTOR` or :data:`COMPARING`."""
 
     function: str
-    a: Any
+    operands: tuple[Any, ...]
     dtype: str
 
+    @property
+    def row(self) -> tuple[str, Callable[..., Any], Callable[..., Any]]:
+        """How it is written, what it means, and how large it can be."""
+        return (VECTOR | COMPARING)[self.function]
+
     def __str__(self) -> str:
-        return UNARY[self.function][0].format(self.a, self.dtype)
+        return f"({self.row[0].format(*self.operands, dtype=self.dtype)})"
 
 
 @dataclass(frozen=True)
@@ -220,9 +250,10 @@ class Program:
                 left, right = (self._value(operand, known, axes, size) for operand in (a, b))
                 extents = [self.loops[loop] if axis == loop else 1 for axis in axes]
                 return np.where(np.arange(self.loops[loop]).reshape(extents) < at, left, right)
-            case Unary(function=function, a=a):
-                _, meaning, largest = UNARY[function]
-                return (largest if size else meaning)(self._value(a, known, axes, size))
+            case Vector(operands=operands):
+                _, meaning, largest = expr.row
+                values = (self._value(operand, known, axes, size) for operand in operands)
+                return (largest if size else meaning)(*values)
             case Binary(symbol=symbol, a=a, b=b):
                 left, right = (self._value(operand, known, axes, size) for operand in (a, b))
                 minus = np.add if size else np.subtract
@@ -349,15 +380,26 @@ def _tree(draw: Any, leaves: list[Any], dtype: str, of: Callable[..., Any] | Non
     while len(nodes) > 1:
         at = draw(st.integers(0, len(nodes) - 2))
         symbol = draw(st.sampled_from(SYMBOLS))
-        nodes[at : at + 2] = [Binary(symbol, of(draw, nodes[at], dtype), nodes[at + 1])]
-    return of(draw, nodes[0], dtype)
+        nodes[at : at + 2] = [Binary(symbol, of(draw, nodes[at], dtype, leaves), nodes[at + 1])]
+    return of(draw, nodes[0], dtype, leaves)
 
 
-def _of(draw: Any, node: Any, dtype: str) -> Any:
-    """``node``, now and then under an operation of the vector unit."""
+def _of(draw: Any, node: Any, dtype: str, leaves: list[Any]) -> Any:
+    """``node``, now and then under an operation of the vector unit.
+
+    Others of its operands are ``leaves``; inputs are compared, where they are as they were given.
+    """
     if draw(st.integers(0, 5)):
         return node
-    return Unary(draw(st.sampled_from(sorted(UNARY))), node, dtype)
+    inputs = [leaf for leaf in leaves if isinstance(leaf, Load) and leaf.name.startswith("T")]
+    exact = inputs if dtype == "bfloat16" else []
+    name = draw(st.sampled_from(sorted(VECTOR | COMPARING if exact else VECTOR)))
+    if name in COMPARING:
+        compared = [*exact, Const(0.5, dtype)]
+        pair = (draw(st.sampled_from(exact)), draw(st.sampled_from(compared)))
+        return Vector(name, (node, *pair), dtype)
+    others = (draw(st.sampled_from(leaves)),) if "{1}" in VECTOR[name][0] else ()
+    return Vector(name, (node, *others), dtype)
 
 
 def _loops(draw: Any) -> tuple[Program, tuple[str, ...]]:
@@ -567,7 +609,7 @@ def tiled(draw: Any) -> Program:
         program.stages.append(("R", ("i", "j"), "sum", ("k",), value))
         return program
     loads = [program.load(draw, ("i", "j")) for _ in range(draw(st.integers(1, 3)))]
-    value = draw(_tree(loads, program.work, lambda _, node, dtype: node))  # FPU primitives alone
+    value = draw(_tree(loads, program.work, lambda _, node, *__: node))  # FPU primitives alone
     program.stages.append(("R", ("i", "j"), "", (), value))
     return program
 

@@ -80,6 +80,15 @@ OPERATIONS = {
         store('T.if_then_else(T.isnan(T.Cast("float32", A[i, j])), A[i, j], B[i, j])'),
         "isnan.* is not supported.*the nearest that has one is x != x",
     ),
+    "choice of integers": Case(
+        prim_func(
+            'A: T.Buffer((64, 64), "float32"), B: T.Buffer((64, 64), "int32"), '
+            'C: T.Buffer((64, 64), "int32")',
+            "for i, j in T.grid(64, 64):\n"
+            "    C[i, j] = T.Select(A[i, j] > T.float32(0), B[i, j], 0)  # !",
+        ),
+        "is not supported.*integers can be moved",
+    ),
     "comparison of rounded values": Case(
         store('T.if_then_else(T.Cast("int32", A[i, j]) > 1, A[i, j], B[i, j])'),
         "is not supported.*the FPU does not compute with them",

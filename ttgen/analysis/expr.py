@@ -387,6 +387,8 @@ def _chosen(
     chosen = truth_value(condition, scope, at)
     if isinstance(chosen, Const):
         return expression(if_true if chosen.value else if_false, scope, at)
+    if str(if_true.ty.dtype) not in (*_FLOATS, "bool"):
+        raise _unsupported(if_true, at)
     a, b = expression(if_true, scope, at), expression(if_false, scope, at)
     return vector("where", chosen, a, b, at=at)
 
