@@ -21,7 +21,7 @@ from ttgen_runtime.launch import run_kernel
 
 VALUES = np.array([-3.0, -1.0, -0.5, -0.0, 0.0, 0.25, 1.0, 2.0, 7.5], np.float32)
 
-#: One operation after the other, of a tile or two each: the kernel that has them all.
+#: One operation after the other, of a tile or two each; there are buffers for a third of them.
 SOURCE = """
 from tvm import te, tirx, topi
 
@@ -69,12 +69,9 @@ def every(bits: int = 16):
     A, B = (te.placeholder((32, 32), {16: "bfloat16", 32: "float32"}[bits], name=n) for n in "AB")
     return [A, B, topi.concatenate([OPERATIONS[name](A, B) for name in NAMES], 0)]
 """
-#: Those that the stand-in compiles, by the bits of the tensors: with float32 in DST the SDK's tanh
-#: needs more vectors at once than its register allocator finds room for, and its power with bf16.
-OPERATIONS = {
-    bits: tuple(name for name in VECTOR if name != missing)
-    for bits, missing in ((16, "pow"), (32, "tanh"))
-}
+#: What the stand-in does not compile, by the bits of the tensors: the SDK's tanh with float32 in
+#: DST, its power with bf16. They need more vectors at once than its allocator finds registers for.
+MISSING = {16: "pow", 32: "tanh"}
 #: Operations that give one of their operands, or 1 or 0.
 EXACT = frozenset(row.name for row in VECTOR.values() if row.chooses) | TRUTHS
 #: The most that a result is off, in units of its last place, by the bits of the tensors. The packer
@@ -147,10 +144,11 @@ def results(job: Job, device: str, workers: Workers) -> np.ndarray:
 
 @pytest.mark.sim
 @pytest.mark.parametrize("bits", [16, 32])
+@pytest.mark.parametrize("start", range(3))
 def test_every_operation_is_near_on_wolfpine(
-    arch: str, bits: int, workers: Workers, tmp_path: Path
+    arch: str, bits: int, start: int, workers: Workers, tmp_path: Path
 ) -> None:
-    names = OPERATIONS[bits]
+    names = [name for name in VECTOR if name != MISSING[bits]][start::3]
     source = f"NAMES = {names}\n{SOURCE}"
     job = planned(arch, source, workers, tmp_path, f"{{bits: {bits}}}")
     with np.load(job.golden) as golden:

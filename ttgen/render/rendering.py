@@ -40,6 +40,12 @@ def _operations(body: Iterable[Statement]) -> Iterator[Op]:
             yield statement
 
 
+def _functions(program: Program) -> list[str]:
+    """The operations of the vector unit that the program uses; sorted."""
+    named = (statement.args.get("function") for statement in _operations(program.body))
+    return sorted({str(name) for name in named if name is not None})
+
+
 @dataclass
 class Rendering:
     """One output file of one plan.
@@ -90,6 +96,7 @@ class Rendering:
                 formats=FORMATS,
                 buffers=self.plan.buffers_of(program) if program else (),
                 headers=self._headers(program) if program else (),
+                functions=_functions(program) if program else (),
                 operation=self._operation,
                 zip=zip,
             )
@@ -129,8 +136,7 @@ class Rendering:
         found: set[str] = set()
         for statement in _operations(program.body):
             found.update(getattr(self._module(statement.op), "headers", ()))
-            if "function" in statement.args:
-                found.add(VECTOR[str(statement.args["function"])].header)
+        found.update(VECTOR[name].header for name in _functions(program))
         return sorted(found)
 
     def _module(self, operation: str) -> Any:
