@@ -34,7 +34,9 @@ using is_not_negative = against_zero<SFPSETCC_MOD1_LREG_GTE0>;
 using is_zero = against_zero<SFPSETCC_MOD1_LREG_EQ0>;
 using is_not_zero = against_zero<SFPSETCC_MOD1_LREG_NE0>;
 
-// Blackhole compares two registers at once: a > b, in order of sign and magnitude.
+// Blackhole compares two registers at once: a > b, in order of sign and magnitude. Where a is one of
+// LReg12-15, SFPGT and SFPLE do nothing: what may be a programmable constant is copied.
+template <bool is_number>
 struct is_greater : condition {
     float a, b;
 
@@ -42,7 +44,11 @@ struct is_greater : condition {
     template <u32 opcode>
     sfpi_inline void compare() const {
         constexpr u32 word = encoding::op(opcode, 1);
-        __asm__ volatile(".ttinsn (%2 + (L_%1 << 8) + (L_%0 << 4))" ::"f"(a), "f"(b), "i"(word));
+        if constexpr (is_number) {
+            __asm__ volatile(".ttinsn (%2 + (L_%1 << 8) + (L_%0 << 4))" ::"f"(a), "f"(b), "i"(word));
+        } else {
+            __asm__ volatile(".ttinsn (%2 + (L_%1 << 8) + (L_%0 << 4))" ::"cf"(a), "f"(b), "i"(word));
+        }
     }
     sfpi_inline void keep() const { compare<encoding::GT>(); }
     sfpi_inline void drop() const { compare<encoding::LE>(); }
@@ -135,7 +141,7 @@ sfpi_inline auto operator<(const vFloat& a, const B& b)
     requires std::is_convertible_v<B, vFloat>
 {
     if constexpr (is_blackhole) {
-        return is_greater(vFloat(b).r, a.r);
+        return is_greater<std::is_arithmetic_v<B>>(vFloat(b).r, a.r);
     } else if constexpr (std::is_arithmetic_v<B>) {
         const float value = float(b);
         return is_negative(__builtin_constant_p(value) && value == 0 ? a.r : vFloat(a - value).r);
