@@ -21,9 +21,9 @@ FORMS = {1: "unary", 2: "binary", 3: "ternary"}
 class VectorOp:
     """``of`` is its meaning, ``source`` how TVM calls it, if it is a call there.
 
-    ``header`` declares ``init`` and ``tile``, unless ``templates/sfpu.j2`` defines the latter.
-    ``tile`` of one operand is called with the number of a DST tile, which it works on; of several,
-    with those of its operands and that of the result, which may be one of them.
+    ``header`` declares ``init`` and ``tile``. ``tile`` of one operand is called with the number of
+    a DST tile, which it works on; of several, with those of its operands and that of the result,
+    which may be one of them.
 
     ``is_finite`` says that finite values give a finite one: no padding can become an infinity.
     ``chooses`` are the operands of which the result is one. ``needs_fp32``: it compiles with
@@ -142,7 +142,7 @@ VECTOR: dict[str, VectorOp] = {
             _where,
             "api/compute/eltwise_unary/where.h",
             "where_tile_init",
-            "choose_tile",  # templates/sfpu.j2
+            "where_tile<DST_ACCUM_MODE ? DataFormat::Float32 : DataFormat::Float16_b>",
             operands=3,
             chooses=(1, 2),
         ),

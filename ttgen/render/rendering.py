@@ -96,7 +96,6 @@ class Rendering:
                 formats=FORMATS,
                 buffers=self.plan.buffers_of(program) if program else (),
                 headers=self._headers(program) if program else (),
-                functions=_functions(program) if program else (),
                 operation=self._operation,
                 zip=zip,
             )

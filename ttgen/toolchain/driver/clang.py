@@ -103,7 +103,9 @@ def front_end(config: Config, arch: Arch, flags: list[str], *, sfpu: bool = Fals
         flags = without(flags, "-include")
     else:
         command += ["-include", compat_header(config)]
-    return [*command, f"-D{arch.macro}=1", *flags]
+    # Headers of the SDK's that a simulator cannot run, in other words.
+    ours = f"-I{config.include}/sdk"
+    return [*command, f"-D{arch.macro}=1", ours, *flags]
 
 
 def precompiled(config: Config, header: str, flags: list[str], *, sfpu: bool) -> str:
