@@ -24,6 +24,7 @@ KERNELS = (
     "reduce-total_mean",
     "formats-residual",
     "formats-cast",
+    "where",
 )
 
 
