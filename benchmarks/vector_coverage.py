@@ -118,7 +118,7 @@ OPERATIONS: dict[str, Operation] = {
     "gelu": Operation(lambda x: x / 2 * (1 + each(math.erf)(x / math.sqrt(2)))),
     "gez": Operation(lambda x: x >= 0),
     "gtz": Operation(lambda x: x > 0),
-    "hardmish": Operation(lambda x: x * np.clip(x + 2.8, 0, 5) / 5),
+    "hardmish": Operation(lambda x: x * np.clip(x / 2 + 1, 0, 1)),
     "hardshrink": Operation(lambda x: np.where(np.abs(x) > 0.5, x, 0), options=(("lambd", 0.5),)),
     "hardsigmoid": Operation(lambda x: np.clip(x / 6 + 0.5, 0, 1)),
     "hardswish": Operation(lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
