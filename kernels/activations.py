@@ -16,6 +16,19 @@ def rms_norm(M: int = 40, N: int = 70):
     return [A, weight, topi.nn.rms_norm(A, weight, axis=[-1])]
 
 
+def layer_norm(M: int = 40, N: int = 70):
+    """(A - mean) / sqrt(variance + eps) * weight + bias of each row."""
+    A = te.placeholder((M, N), "bfloat16", name="A")
+    weight = te.placeholder((N,), "bfloat16", name="weight")
+    bias = te.placeholder((N,), "bfloat16", name="bias")
+    count, epsilon = te.const(N, "bfloat16"), te.const(1e-5, "bfloat16")
+    mean = topi.divide(topi.sum(A, axis=-1, keepdims=True), count)
+    X = topi.subtract(A, mean)
+    variance = topi.divide(topi.sum(topi.multiply(X, X), axis=-1, keepdims=True), count)
+    normal = topi.multiply(X, topi.rsqrt(topi.add(variance, epsilon)))
+    return [A, weight, bias, topi.add(topi.multiply(normal, weight), bias)]
+
+
 def gelu(M: int = 50, N: int = 70, K: int = 90):
     """gelu(X @ W + b), by the error function."""
     X = te.placeholder((M, K), "bfloat16", name="X")

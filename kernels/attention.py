@@ -1,0 +1,25 @@
+"""Attention of one head, in one kernel: of the scores, a row of tiles is in L1 at a time."""
+
+from tvm import te, topi
+
+
+def attention(S: int = 64, D: int = 32):
+    """softmax(Q @ Kᵀ / sqrt(D)) @ V; K and V are streamed once more for each row of tiles."""
+    Q, K, V = (te.placeholder((S, D), "bfloat16", name=name) for name in "QKV")
+    return [Q, K, V, _weighted(_scores(Q, K), V)]
+
+
+def masked(S: int = 64, D: int = 32):
+    """The same with a mask that is added to the scores: -1e9, say, where none may look."""
+    Q, K, V = (te.placeholder((S, D), "bfloat16", name=name) for name in "QKV")
+    mask = te.placeholder((S, S), "bfloat16", name="mask")
+    return [Q, K, V, mask, _weighted(topi.add(_scores(Q, K), mask), V)]
+
+
+def _scores(Q, K):
+    scale = te.const(int(Q.shape[1]) ** -0.5, "bfloat16")
+    return topi.multiply(topi.matmul(Q, K, transp_b=True), scale)
+
+
+def _weighted(scores, V):
+    return topi.matmul(topi.nn.softmax(scores, axis=-1), V)
