@@ -391,10 +391,20 @@ def _of(draw: Any, node: Any, dtype: str, leaves: list[Any]) -> Any:
     """
     if draw(st.integers(0, 5)):
         return node
+    names = [*VECTOR, *COMPARING] if _exact(leaves, dtype) else [*VECTOR]
+    return _under(draw, draw(st.sampled_from(sorted(names))), node, dtype, leaves)
+
+
+def _exact(leaves: list[Any], dtype: str) -> list[Any]:
+    """The inputs among ``leaves`` that are compared as they were given."""
     inputs = [leaf for leaf in leaves if isinstance(leaf, Load) and leaf.name.startswith("T")]
-    exact = inputs if dtype == "bfloat16" else []
-    name = draw(st.sampled_from(sorted(VECTOR | COMPARING if exact else VECTOR)))
+    return inputs if dtype == "bfloat16" else []
+
+
+def _under(draw: Any, name: str, node: Any, dtype: str, leaves: list[Any]) -> Any:
+    """The operation ``name`` on ``node``, and on leaves."""
     if name in COMPARING:
+        exact = _exact(leaves, dtype)
         compared = [*exact, Const(0.5, dtype)]
         pair = (draw(st.sampled_from(exact)), draw(st.sampled_from(compared)))
         return Vector(name, (node, *pair), dtype)
@@ -428,6 +438,25 @@ def elementwise(draw: Any) -> Program:
         program.stages.append(("M", index, "", (), value))
         value = draw(_tree([Load("M", index), *loads[:1]], program.work))
     program.stages.append(("R", index, "", (), value))
+    return program
+
+
+@st.composite
+def choices(draw: Any) -> Program:
+    """Four operations of the vector unit, one on what the other gives, and sums between them."""
+    program, batch = _loops(draw)
+    index = (*batch, "i", "j")
+    leaves = [program.load(draw, draw(_index(batch, ("i", "j")))) for _ in range(3)]
+    names = [*COMPARING, *VECTOR] if _exact(leaves, program.work) else [*VECTOR]
+    value: Any = leaves[0]
+    for name in draw(st.permutations(names))[:4]:
+        value = _under(draw, name, value, program.work, leaves)
+        if draw(st.booleans()):
+            value = Binary(draw(st.sampled_from("+-")), value, draw(st.sampled_from(leaves)))
+    used = str(value)
+    program.stages.append(("R", index, "", (), value))
+    program.shapes = {name: s for name, s in program.shapes.items() if f"{name}[" in used}
+    program.layouts = {name: program.layouts[name] for name in program.shapes}
     return program
 
 
@@ -633,6 +662,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     name: partial(_placed, kind)
     for name, kind in {
         "elementwise": elementwise,
+        "choices": choices,
         "products": products,
         "reductions": reductions,
         "chains": chains,

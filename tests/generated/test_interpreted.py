@@ -22,6 +22,7 @@ from .programs import KINDS, OPTIONS, Program
 #: How many programs of each kind are tried, and how many of them must lower at least.
 EXAMPLES = {
     "elementwise": (150, 80),
+    "choices": (50, 30),
     "products": (110, 70),
     "reductions": (110, 75),
     "chains": (80, 45),

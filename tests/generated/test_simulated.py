@@ -1,4 +1,4 @@
-"""Sixty of the random programs on the simulator: bit by bit what the interpreter gives (P13)."""
+"""Seventy of the random programs on the simulator: bit by bit what the interpreter gives (P13)."""
 
 from __future__ import annotations
 
