@@ -25,7 +25,7 @@ from .checks import check_values, planned
 from .programs import KINDS, OPTIONS, Program
 
 #: Which programs, how many of each kind, how many tile operations and cores one may take.
-SEED, OF_EACH_KIND, TILES, CORES = 20260101, 10, 12, 24
+SEED, OF_EACH_KIND, TILES, CORES = 20260101, 9, 8, 12
 
 
 def chosen(kind: str, arch: str) -> list[tuple[Program, Plan, Golden]]:
