@@ -44,6 +44,13 @@ class Page:
 
 
 PAGES = (
+    Page(
+        "fused",
+        ("kernels/attention.py", "kernels/activations.py"),
+        commands=4,
+        outputs=4,
+        files=0,
+    ),
     Page("kernels", (), commands=7, outputs=7, files=4, compiles=True),
     Page("plugin", (), commands=7, outputs=7, files=4, compiles=True),
     Page("templates", ("kernels/mul.py",), commands=8, outputs=8, files=4),

@@ -1,4 +1,4 @@
-"""Seventy of the random programs on the simulator: bit by bit what the interpreter gives (P13)."""
+"""Nine random programs of each kind on the simulator: bit by bit what the interpreter gives (P13)."""
 
 from __future__ import annotations
 
