@@ -130,6 +130,14 @@ def test_the_line_that_tvmscript_does_not_accept_is_shown(tmp_path: Path) -> Non
     assert "Q[i0, i1]" in text
 
 
+def test_so_is_that_of_a_function_with_parameters(tmp_path: Path) -> None:
+    inner = "".join(f"    {line}\n" for line in COPY.splitlines())
+    made = HEADER + f"def k(M: int = 64):\n{inner}    return k\n"
+    text = failure(tmp_path, made.replace("A[i0, i1]", "Q[i0, i1]"))
+    assert "k() failed: TVMScript does not accept it" in text
+    assert "Q[i0, i1]" in text
+
+
 def test_a_missing_source(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^k.py: cannot read the source: No such file"):
         load_source(tmp_path / "k.py", tmp_path)

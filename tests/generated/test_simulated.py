@@ -1,4 +1,4 @@
-"""Nine random programs of each kind on the simulator: bit by bit what the interpreter gives (P13)."""
+"""Random programs on the simulator: bit by bit what the interpreter gives (P13)."""
 
 from __future__ import annotations
 

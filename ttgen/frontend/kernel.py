@@ -16,7 +16,7 @@ from tvm.tirx import PrimFunc
 from ttgen.errors import Location, SourceError
 from ttgen.frontend.author_grid import AuthorGrid, author_grid
 from ttgen.frontend.places import location
-from ttgen.frontend.source import SourceModule, failure_in
+from ttgen.frontend.source import SourceModule, failure_in, registered
 from ttgen.frontend.tile_primitives import expanded, has_tile_primitives
 
 _TAKES = "a kernel is a PrimFunc, or a function that returns one or a list of te tensors"
@@ -139,7 +139,8 @@ def _call(
     optional = {n for n, p in signature.items() if p.default is not inspect.Parameter.empty}
     _check_names(given, signature, optional, at)
     try:
-        made = factory(**given)
+        with registered(source.namespace):
+            made = factory(**given)
     except (Exception, SystemExit) as error:
         raise failure_in(source.name, error, f"{factory.__name__}{_shown(given)} failed") from error
     values = {n: p.default for n, p in signature.items() if n in optional} | given

@@ -42,7 +42,7 @@ def load_source(path: Path, project: Path) -> SourceModule:
         raise SourceError(f"cannot read the source: {error.strerror}", at=Location(name)) from None
     module = types.ModuleType(f"ttgen_kernel_{path.stem}")
     module.__file__ = name
-    with _importing_from(path.parent, project), _registered(module):
+    with _importing_from(path.parent, project), registered(module):
         try:
             exec(_compiled(data, name), module.__dict__)
         except TTError:
@@ -126,7 +126,8 @@ def failure_in(name: str, error: BaseException, what: str) -> SourceError:
 
 
 @contextmanager
-def _registered(module: types.ModuleType) -> Iterator[None]:
+def registered(module: types.ModuleType) -> Iterator[None]:
+    """Have Python know a source's module meanwhile: TVM quotes lines of those it knows."""
     sys.modules[module.__name__] = module
     try:
         yield
