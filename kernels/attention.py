@@ -3,13 +3,13 @@
 from tvm import te, topi
 
 
-def attention(S: int = 64, D: int = 32):
+def attention(S: int = 64, D: int = 64):
     """softmax(Q @ Kᵀ / sqrt(D)) @ V; K and V are streamed once more for each row of tiles."""
     Q, K, V = (te.placeholder((S, D), "bfloat16", name=name) for name in "QKV")
     return [Q, K, V, _weighted(_scores(Q, K), V)]
 
 
-def masked(S: int = 64, D: int = 32):
+def masked(S: int = 64, D: int = 64):
     """The same with a mask that is added to the scores: -1e9, say, where none may look."""
     Q, K, V = (te.placeholder((S, D), "bfloat16", name=name) for name in "QKV")
     mask = te.placeholder((S, S), "bfloat16", name="mask")

@@ -11,6 +11,7 @@ from tvm import tirx
 from ttgen.analysis import Computation, Part
 from ttgen.passes.device_shape import Form, device_view, output_form
 from ttgen.passes.tiling.alignment import check_aligned
+from ttgen.passes.tiling.common_dims import with_common_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame, Names
 from ttgen.passes.tiling.expressions import Expressions
 from ttgen.passes.tiling.factors import with_factors_outside
@@ -77,7 +78,7 @@ def _add_part(part: Part, form: Form, dims: Dimensions, shared: _Shared) -> None
     stages = Stages(
         dims, output.ty, shared.formats, buffers=shared.buffers, const_tiles=shared.const_tiles
     )
-    value = with_factors_outside(part.value)
+    value = with_common_dims(with_factors_outside(part.value))
     expressions = Expressions(dims, stages, frame, used_again(value), shared.dst_tiles)
     expressions.finish(value, frame, output, dims.page(view), part.at)
     body = sequence(stages.parts)

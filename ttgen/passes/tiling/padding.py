@@ -69,7 +69,7 @@ def zero_beyond(expr: Expr, dim: Dim) -> bool:
             row = VECTOR[op]
             decide = [operands[n] for n in row.chooses] or operands
             return row.keeps_zero and all(zero_beyond(one, dim) for one in decide)
-        case Reduce(value=value):
-            return zero_beyond(value, dim)
+        case Reduce(dims=dims, value=value):
+            return dim not in dims and zero_beyond(value, dim)
         case _:
             return False

@@ -120,6 +120,8 @@ def _flattened(expr: Reduce) -> Reduce:
     """Without a reduction inside a reduction, where both are the same and one runs over batches."""
     inner = expr.value
     while isinstance(inner, Reduce) and inner.op == expr.op and not _reduces_tiles(expr):
+        if set(inner.dims) & set(expr.dims):
+            break
         expr = Reduce(expr.op, (*expr.dims, *inner.dims), inner.value, inner.at)
         inner = expr.value
     return expr

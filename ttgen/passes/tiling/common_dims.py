@@ -1,0 +1,89 @@
+"""Reductions that run over equally many elements run over one dimension.
+
+A softmax reduces a row three times, each time over a dimension of its own: what is reduced is the
+same value only once these are one. Then it is made once (:mod:`.sharing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ttgen.analysis import Access, Binary, Dim, Expr, Load, Reduce, Vector, loads, reductions
+from ttgen.analysis.index import Affine
+from ttgen.passes.device_shape import as_tiles, free_dims
+
+#: Dimensions that reductions may run over, by their extent.
+_Known = Mapping[int, Sequence[Dim]]
+
+
+def with_common_dims(expr: Expr) -> Expr:
+    """``expr`` with as few dimensions for its reductions as their values allow.
+
+    A reduction keeps away from dimensions that it depends on, of which it makes one result each.
+    What makes tiles and what does not stay apart.
+    """
+    known: dict[int, list[Dim]] = {}
+    for reduction in reductions(expr):
+        for dim in reduction.dims:
+            if _makes_tiles(dim, expr) and dim not in known.setdefault(dim.extent, []):
+                known[dim.extent].append(dim)
+    return _renamed(expr, known)
+
+
+def _makes_tiles(dim: Dim, expr: Expr) -> bool:
+    """Whether it is one loop, and among the last two dimensions wherever it is used."""
+    accesses = [as_tiles(access.dims) for access in loads(expr)]
+    return len(dim.axes) == 1 and all(dim not in dims[:-2] for dims in accesses)
+
+
+def _renamed(expr: Expr, known: _Known) -> Expr:
+    match expr:
+        case Binary(op=op, a=a, b=b, at=at):
+            return Binary(op, _renamed(a, known), _renamed(b, known), at)
+        case Vector(op=op, operands=operands, at=at):
+            return Vector(op, tuple(_renamed(one, known) for one in operands), at)
+        case Reduce(op=op, dims=dims, value=value, at=at):
+            value = _renamed(value, known)
+            chosen: list[Dim] = []
+            for dim in dims:
+                candidates = known.get(dim.extent, ())
+                is_known = dim in candidates
+                name = next(c for c in candidates if _may_be(dim, c, value)) if is_known else dim
+                value = _moved(value, dim, name)
+                chosen.append(name)
+            return Reduce(op, tuple(chosen), value, at)
+        case _:
+            return expr
+
+
+def _may_be(dim: Dim, name: Dim, value: Expr) -> bool:
+    """Whether ``value`` means the same with ``name`` in the place of ``dim``."""
+    if name == dim:
+        return True
+    is_caught = any(name in r.dims and dim in free_dims(r) for r in reductions(value))
+    return name not in free_dims(value) and not is_caught
+
+
+def _moved(expr: Expr, dim: Dim, name: Dim) -> Expr:
+    """``expr`` at ``name`` in the place of ``dim``, where that is not a reduction's own."""
+    if name == dim or dim not in free_dims(expr):
+        return expr
+    match expr:
+        case Load(access=access):
+            return Load(_at(access, dim, name))
+        case Binary(op=op, a=a, b=b, at=at):
+            return Binary(op, _moved(a, dim, name), _moved(b, dim, name), at)
+        case Vector(op=op, operands=operands, at=at):
+            return Vector(op, tuple(_moved(one, dim, name) for one in operands), at)
+        case Reduce(op=op, dims=dims, value=value, at=at):
+            return Reduce(op, dims, _moved(value, dim, name), at)
+        case _:
+            return expr
+
+
+def _at(access: Access, dim: Dim, name: Dim) -> Access:
+    ((old,), (new,)) = dim.axes, name.axes
+    indices = tuple(index.of({old: Affine({new: 1}, 0)}) for index in access.indices)
+    view = tuple(replace(i, dim=name) if i.dim == dim else i for i in access.view)
+    return Access(access.buffer, indices, view)
