@@ -47,9 +47,9 @@ def _renamed(expr: Expr, known: _Known) -> Expr:
             value = _renamed(value, known)
             chosen: list[Dim] = []
             for dim in dims:
-                candidates = known.get(dim.extent, ())
-                is_known = dim in candidates
-                name = next(c for c in candidates if _may_be(dim, c, value)) if is_known else dim
+                names = known.get(dim.extent, ())
+                free = [one for one in names if dim in names and one not in chosen]
+                name = next((one for one in free if _may_be(dim, one, value)), dim)
                 value = _moved(value, dim, name)
                 chosen.append(name)
             return Reduce(op, tuple(chosen), value, at)
