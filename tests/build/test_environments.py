@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .project import TOOL, Project, make
+from .project import TOOL, Project, make, share_cache
 from .test_bad_input import KERNEL, SUM
 
 SOURCES = ("reader.cpp", "compute.cpp", "writer.cpp", "host.py", "host.cpp")
@@ -203,6 +203,30 @@ def test_a_second_clone_with_a_shared_cache_plans_nothing(project: Project, tmp_
         assert other.read(f"{folder}/{name}") == project.read(f"{folder}/{name}")
     other.edit("kernels/plus.py", "A[i, j] + B", "A[i, j] - B")
     assert set(other.scons("sources").steps) == BOTH
+
+
+@pytest.mark.sim
+def test_nor_does_it_compile_or_run(project: Project, cache: Path, tmp_path: Path) -> None:
+    """ELFs, golden values and results come from there, too; an edit is compiled and run."""
+    pytest.importorskip("ttnn", reason="ttnn is not installed (extra: sim)")
+    project.write(
+        "SConstruct",
+        f'env = Environment({WORMHOLE}, TT_DEVICE="wolfpine")\n'
+        f'CacheDir("{tmp_path}/shared")\nenv.TTKernels("kernels")\n',
+    )
+    other = Project(tmp_path / "deeper" / "clone", project.code)
+    shutil.copytree(project.root, other.root)
+    share_cache(project, cache)
+    everything = {"PLAN", "RENDER", "COMPILE", "GOLDEN", "RUN"}
+    assert set(project.scons("kernels", "test").steps) == everything
+    run = other.scons("kernels", "test")
+    assert run.steps == {}
+    assert "1 passed, 0 failed" in run.out
+    assert not (other.root / "build" / ".cache").exists()
+    assert other.contents("build") == project.contents("build")
+    other.edit("kernels/plus.py", "A[i, j] + B", "A[i, j] - B")
+    share_cache(other, cache)
+    assert set(other.scons("kernels", "test").steps) == everything
 
 
 EDITS: dict[str, tuple[Callable[[Project], object], str]] = {

@@ -158,6 +158,7 @@ def _builder(verb: str, work: Callable[[BuildSession, Job, Any], object], scanne
         try:
             session.lock()
             remove_leftovers(made)
+            _settle_cache_names(target, env)
             with progress().step(f"{verb} {job.label}"):
                 work(session, job, env)
         except TTError as error:
@@ -172,6 +173,17 @@ def _builder(verb: str, work: Callable[[BuildSession, Job, Any], object], scanne
         return f"{verb:<8}{target[0].attributes.tt_kernel.job.label}"
 
     return Builder(action=Action(run, strfunction=line), source_scanner=scanner)
+
+
+def _settle_cache_names(target: list[Any], env: Any) -> None:
+    """Have SCons' cache keep all targets by what was known before they were made.
+
+    SCons works that out for the first target then, and for the others when they are there: by what
+    a step has found out until then, they would have names that no clone asks for.
+    """
+    if env.get_CacheDir().is_enabled():
+        for node in target:
+            node.get_cachedir_bsig()
 
 
 def _run(session: BuildSession, job: Job, env: Any) -> None:
