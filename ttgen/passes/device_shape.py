@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from math import prod
 from typing import TypeVar
 
@@ -126,19 +127,20 @@ def tiles_along(extent: int) -> int:
     return -(-extent // TILE)
 
 
-def free_dims(expr: Expr) -> set[Dim]:
+@lru_cache(maxsize=4096)  # trees are asked at every turn, and keep their hashes
+def free_dims(expr: Expr) -> frozenset[Dim]:
     """The dimensions that the value depends on."""
     match expr:
         case Load(access=access):
-            return set(access.dims)
+            return frozenset(access.dims)
         case Binary() | Vector():
-            return {dim for operand in operands(expr) for dim in free_dims(operand)}
+            return frozenset[Dim]().union(*map(free_dims, operands(expr)))
         case Reduce(dims=dims, value=value):
-            return free_dims(value) - set(dims)
+            return free_dims(value).difference(dims)
         case Mask(dim=dim):
-            return {dim}
+            return frozenset((dim,))
         case Const():
-            return set()
+            return frozenset()
 
 
 def steps(expr: Expr, around: Mapping[Dim, int] | None = None) -> int:

@@ -93,29 +93,36 @@ def _json_error_place(text: str, name: str) -> Location:
     return Location(name)
 
 
-#: Lists of scalars up to this many characters stay on one line, so that a plan reads well.
+#: What fits into this many characters stays on one line, so that a plan reads well.
 _LINE_LIMIT = 96
 
 
-_flat = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+_scalar = json.JSONEncoder(ensure_ascii=False).encode
 _quoted = json.encoder.encode_basestring
 
 
 def _dump(value: Any, indent: int = 0) -> str:
     """JSON with sorted keys, where what fits stands on one line."""
-    if not isinstance(value, dict | list | tuple) or not value:
-        return _flat(value)
-    # Without spaces first: that takes a twentieth of the time, and most of what is long is so then.
-    if len(msgspec.json.encode(value).decode()) + indent <= _LINE_LIMIT:
-        flat = _flat(value)
-        if len(flat) + indent <= _LINE_LIMIT:
-            return flat
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if kind is int:
+        return repr(value)
+    if kind is dict:
+        parts = [f"{_quoted(key)}: {_dump(value[key], indent + 2)}" for key in sorted(value)]
+        opening, closing = "{", "}"
+    elif kind is list or kind is tuple:
+        parts = [_dump(item, indent + 2) for item in value]
+        opening, closing = "[", "]"
+    else:
+        return _scalar(value)
+    # What is on several lines is longer than a line: so is what it is part of.
+    flat = ", ".join(parts)
+    if ("\n" not in flat and len(flat) + 2 + indent <= _LINE_LIMIT) or not parts:
+        return f"{opening}{flat}{closing}"
     pad = " " * (indent + 2)
-    if isinstance(value, dict):
-        lines = [f"{pad}{_quoted(k)}: {_dump(value[k], indent + 2)}" for k in sorted(value)]
-        return "{\n" + ",\n".join(lines) + "\n" + " " * indent + "}"
-    lines = [pad + _dump(item, indent + 2) for item in value]
-    return "[\n" + ",\n".join(lines) + "\n" + " " * indent + "]"
+    lines = ",\n".join([pad + part for part in parts])
+    return f"{opening}\n{lines}\n{' ' * indent}{closing}"
 
 
 if __name__ == "__main__":

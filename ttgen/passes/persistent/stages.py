@@ -47,7 +47,7 @@ class Operand:
 
     def moves_with(self, loops: Sequence[tirx.For]) -> bool:
         """Whether another tile is meant in another iteration of ``loops``."""
-        variables = [loop.loop_var for loop in loops]
+        variables = {loop.loop_var for loop in loops}  # a list would compare expressions
         found: list[tvm.ir.Var] = []
 
         def visit(var: tvm.ir.Var) -> None:
