@@ -14,6 +14,7 @@ from ttgen.analysis.expr import (
     operands,
     reductions,
     vectors,
+    with_operands,
 )
 from ttgen.analysis.index import Axis, Dim, Index
 from ttgen.analysis.shared import analyse, calls
@@ -38,4 +39,5 @@ __all__ = [
     "operands",
     "reductions",
     "vectors",
+    "with_operands",
 ]

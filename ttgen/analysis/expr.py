@@ -187,6 +187,19 @@ def operands(expr: Expr) -> tuple[Expr, ...]:
             return ()
 
 
+def with_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """``expr`` of what ``change`` makes of its operands; nothing is computed here."""
+    match expr:
+        case Binary(op=op, a=a, b=b, at=at):
+            return Binary(op, change(a), change(b), at)
+        case Vector(op=op, operands=those, at=at):
+            return Vector(op, tuple(map(change, those)), at)
+        case Reduce(op=op, dims=dims, value=value, at=at):
+            return Reduce(op, dims, change(value), at)
+        case Load() | Const() | Mask():
+            return expr
+
+
 def loads(expr: Expr) -> Iterator[Access]:
     """Every access that ``expr`` reads, left to right, repeated ones included."""
     if isinstance(expr, Load):

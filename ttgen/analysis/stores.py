@@ -70,7 +70,7 @@ def privatised(stores: list[Store], func: tirx.PrimFunc) -> list[Store]:
 def _private_axes(buffer: tvm.ir.Var, stores: list[Store]) -> list[Axis]:
     users = [s for s in stores if any(a.buffer.same_as(buffer) for a in s.accesses())]
     common = [axis for axis in users[0].statement.axes if _in_all(axis, users)]
-    targets = [store.target for store in users if store.target.buffer == buffer]
+    targets = [store.target for store in users if store.target.buffer.same_as(buffer)]
     return [axis for axis in common if not any(axis in target.axes for target in targets)]
 
 

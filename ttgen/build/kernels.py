@@ -77,7 +77,7 @@ class Kernel:
         if not self.nodes:
             self.nodes.update(_make_nodes(self))
 
-    @property
+    @cached_property
     def folder(self) -> Any:
         """The node of the folder that its targets lie in."""
         return self.env.Dir(str(self.job.folder))

@@ -134,7 +134,8 @@ class BuildSession:
 
     def plan(self, job: Job) -> None:
         """Plan a job. While a planner imports TVM, this process imports what follows planning."""
-        self.workers.start_planner()
+        if "steps" not in vars(self):  # not imported yet; later on a planner starts when called
+            self.workers.start_planner()
         self.steps.plan(job)
 
     def version(self, name: str) -> str:

@@ -38,16 +38,14 @@ def _where(condition: Array, if_true: Array, if_false: Array) -> Array:
     return np.where(np.ascontiguousarray(condition).view(np.uint32) != 0, if_true, if_false)
 
 
-def _comparison(function: Callable[[Any, Any], Any]) -> dict[int, Callable[..., Array]]:
-    """Of so many operands: two, which are zero where they are too small for normal numbers, or one.
+def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Array, Array], Array]:
+    """Of two values, which are zero where they are too small for normal numbers."""
+    return lambda a, b: np.asarray(function(_normal(a), _normal(b)), np.float32)
 
-    It is compared with zero as it is.
-    """
 
-    def of_two(a: Array, b: Array) -> Array:
-        return np.asarray(function(_normal(a), _normal(b)), np.float32)
-
-    return {2: of_two, 1: lambda a: np.asarray(function(a, np.float32(0)), np.float32)}
+def _comparison_with_zero(function: Callable[[Any, Any], Any]) -> Callable[[Array], Array]:
+    """Of a value as it is."""
+    return lambda a: np.asarray(function(a, np.float32(0)), np.float32)
 
 
 def _normal(values: Array) -> Array:
@@ -100,7 +98,7 @@ MEANING: dict[str, Callable[..., Array]] = {
     "max": _larger,
     "min": _smaller,
     "where": _where,
-    **{name: _comparison(function)[2] for name, function in _COMPARISONS.items()},
-    **{f"{name}z": _comparison(function)[1] for name, function in _COMPARISONS.items()},
+    **{name: _comparison(function) for name, function in _COMPARISONS.items()},
+    **{f"{name}z": _comparison_with_zero(function) for name, function in _COMPARISONS.items()},
     **{name: _rounded(function) for name, function in _FUNCTIONS.items()},
 }

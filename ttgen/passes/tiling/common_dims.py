@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ttgen.analysis import Access, Binary, Dim, Expr, Load, Reduce, Vector, loads, reductions
+from ttgen.analysis import Access, Dim, Expr, Load, Reduce, loads, reductions, with_operands
 from ttgen.analysis.index import Affine
 from ttgen.passes.device_shape import as_tiles, free_dims
 
@@ -39,10 +39,6 @@ def _makes_tiles(dim: Dim, expr: Expr) -> bool:
 
 def _renamed(expr: Expr, known: _Known) -> Expr:
     match expr:
-        case Binary(op=op, a=a, b=b, at=at):
-            return Binary(op, _renamed(a, known), _renamed(b, known), at)
-        case Vector(op=op, operands=operands, at=at):
-            return Vector(op, tuple(_renamed(one, known) for one in operands), at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             value = _renamed(value, known)
             chosen: list[Dim] = []
@@ -54,7 +50,7 @@ def _renamed(expr: Expr, known: _Known) -> Expr:
                 chosen.append(name)
             return Reduce(op, tuple(chosen), value, at)
         case _:
-            return expr
+            return with_operands(expr, lambda one: _renamed(one, known))
 
 
 def _may_be(dim: Dim, name: Dim, value: Expr) -> bool:
@@ -69,17 +65,9 @@ def _moved(expr: Expr, dim: Dim, name: Dim) -> Expr:
     """``expr`` at ``name`` in the place of ``dim``, where that is not a reduction's own."""
     if name == dim or dim not in free_dims(expr):
         return expr
-    match expr:
-        case Load(access=access):
-            return Load(_at(access, dim, name))
-        case Binary(op=op, a=a, b=b, at=at):
-            return Binary(op, _moved(a, dim, name), _moved(b, dim, name), at)
-        case Vector(op=op, operands=operands, at=at):
-            return Vector(op, tuple(_moved(one, dim, name) for one in operands), at)
-        case Reduce(op=op, dims=dims, value=value, at=at):
-            return Reduce(op, dims, _moved(value, dim, name), at)
-        case _:
-            return expr
+    if isinstance(expr, Load):
+        return Load(_at(expr.access, dim, name))
+    return with_operands(expr, lambda one: _moved(one, dim, name))
 
 
 def _at(access: Access, dim: Dim, name: Dim) -> Access:

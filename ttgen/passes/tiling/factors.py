@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttgen.analysis import Binary, Const, Expr, Reduce, Vector
+from ttgen.analysis import Binary, Const, Expr, Reduce, with_operands
 
 
 def with_factors_outside(expr: Expr) -> Expr:
@@ -12,10 +12,6 @@ def with_factors_outside(expr: Expr) -> Expr:
     is multiplied by once, not for each addend.
     """
     match expr:
-        case Binary(op=op, a=a, b=b, at=at):
-            return Binary(op, with_factors_outside(a), with_factors_outside(b), at)
-        case Vector(op=op, operands=operands, at=at):
-            return Vector(op, tuple(with_factors_outside(one) for one in operands), at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             value = with_factors_outside(value)
             rest, factor = _taken_apart(value) if op == "add" else (value, 1.0)
@@ -23,7 +19,7 @@ def with_factors_outside(expr: Expr) -> Expr:
                 return Reduce(op, dims, value, at)
             return Binary("mul", Reduce(op, dims, rest, at), Const(factor), at)
         case _:
-            return expr
+            return with_operands(expr, with_factors_outside)
 
 
 def _taken_apart(expr: Expr) -> tuple[Expr | None, float]:
