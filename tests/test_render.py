@@ -206,7 +206,7 @@ def test_no_name_is_defined_twice_in_a_program(plan: Plan) -> None:
         scopes: list[set[str]] = [set()]
         for line in text.splitlines():
             defined = re.search(r"(?:uint32_t|auto) (\w+) =", line)
-            if "for (" in line:
+            if line.endswith("{"):
                 scopes.append(set())
             if defined:
                 assert all(defined[1] not in scope for scope in scopes), line
