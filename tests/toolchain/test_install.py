@@ -17,6 +17,7 @@ from ttgen.toolchain import install
 from ttgen.toolchain.driver.config import Config
 from ttgen.toolchain.driver.depfile import parse_depfile
 from ttgen.toolchain.driver.objects import sdk_object
+from ttgen.toolchain.driver.precompiled import HEADS
 from ttgen.toolchain.driver.rules import Arch
 
 stand_in = install.find_stand_in()
@@ -153,7 +154,7 @@ def test_parallel_compilations_share_a_precompiled_header(sfpi: Path, tmp_path: 
     assert [(d.returncode, d.stderr) for d in done] == [(0, "")] * PROCESSES
     assert len({(tmp_path / f"{n}.o").read_bytes() for n in range(PROCESSES)}) == 1
     made = sorted(p.suffix for p in (tmp_path / "cache").rglob("pch/*"))
-    assert made == [".h", ".lock", ".pch"]
+    assert made == [".deps", ".h", ".lock", ".pch"]
     depends = parse_depfile((tmp_path / "0.d").read_text())
     assert "k.cc" in depends
     assert any(path.endswith(".h") and "/pch/" in path for path in depends)
@@ -163,6 +164,69 @@ def test_parallel_compilations_share_a_precompiled_header(sfpi: Path, tmp_path: 
         os.utime(path, (0, 0))
     done = [compile_one("0")]
     assert (done[0].returncode, done[0].stderr) == (0, "")
+
+
+@dataclass(frozen=True)
+class Sdk:
+    """A folder of headers like the SDK's, and a source that includes them before a kernel's."""
+
+    sfpi: Path
+    folder: Path
+
+    def write(self, **headers: str) -> None:
+        for name in HEADS["brisck.cc"]:
+            text = headers.get(name.removesuffix(".h"), "")
+            (self.folder / name).write_text(f"#pragma once\n{text}")
+        includes = "".join(f'#include "{name}"\n' for name in HEADS["brisck.cc"])
+        kernel = '#include "kernel_includes.hpp"\n'
+        (self.folder / "brisck.cc").write_text(f"{includes}{kernel}int made = number();\n")
+
+    def compile(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Compile the kernel ``name``, which the JIT does in a folder of its own."""
+        folder = self.folder / name
+        (folder / "brisc").mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.cpp").write_text(f"int {name}();\n")
+        (folder / "kernel_includes.hpp").write_text(f'#include "{folder}/{name}.cpp"\n')
+        (folder / "pch.h").write_text("#include <cstdint>\n")
+        flags = ["-O2", "-std=c++17", "-mcpu=tt-wh", "-MMD", "-include", "../pch.h", "-c"]
+        flags += [f"-I{self.folder}", "-I..", f"-I{folder}", f"-DFULL_KERNEL_NAME={name}"]
+        files = [f"{self.folder}/brisck.cc", "-o", "k.o", "-MF", "k.d"]
+        cache = self.folder / "cache"
+        return launch(self.sfpi, *flags, *files, cwd=folder / "brisc", cache=cache)
+
+    def made(self) -> list[Path]:
+        """The precompiled headers."""
+        return sorted((self.folder / "cache").rglob("*.pch"))
+
+
+def test_kernels_share_what_the_sdk_includes_before_them(sfpi: Path, tmp_path: Path) -> None:
+    sdk = Sdk(sfpi, tmp_path)
+    sdk.write(noc="inline int number() { return 1; }\n")
+    for name in ("one", "two"):
+        done = sdk.compile(name)
+        assert (done.returncode, done.stderr) == (0, "")
+    first = (tmp_path / "one" / "brisc" / "k.o").read_bytes()
+    assert (tmp_path / "two" / "brisc" / "k.o").read_bytes() == first
+    assert len(sdk.made()) == 1
+    depends = parse_depfile((tmp_path / "two" / "brisc" / "k.d").read_text())
+    assert {f"{tmp_path}/{name}" for name in HEADS["brisck.cc"]} <= set(depends)
+
+    sdk.write(noc="inline int number() { return 2; }\n")
+    done = sdk.compile("one")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "one" / "brisc" / "k.o").read_bytes() != first
+    assert len(sdk.made()) == 2
+
+
+def test_no_kernels_own_macro_gets_into_what_they_share(sfpi: Path, tmp_path: Path) -> None:
+    sdk = Sdk(sfpi, tmp_path)
+    sdk.write(noc="inline int number() { return sizeof(FULL_KERNEL_NAME); }\n")
+    done = sdk.compile("one")
+    assert done.returncode == 1
+    sdk.write(noc="#ifdef FULL_KERNEL_NAME\n#endif\ninline int number() { return 1; }\n")
+    done = sdk.compile("one")
+    assert done.returncode == 1
+    assert f"{tmp_path}/noc.h depends on FULL_KERNEL_NAME" in done.stderr
 
 
 @dataclass(frozen=True)

@@ -202,26 +202,26 @@ def with_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
 
 def loads(expr: Expr) -> Iterator[Access]:
     """Every access that ``expr`` reads, left to right, repeated ones included."""
-    if isinstance(expr, Load):
-        yield expr.access
-    for operand in operands(expr):
-        yield from loads(operand)
+    return (part.access for part in _parts(expr) if type(part) is Load)
 
 
 def reductions(expr: Expr) -> Iterator[Reduce]:
     """Every reduction in ``expr``, outer ones first."""
-    if isinstance(expr, Reduce):
-        yield expr
-    for operand in operands(expr):
-        yield from reductions(operand)
+    return (part for part in _parts(expr) if type(part) is Reduce)
 
 
 def vectors(expr: Expr) -> Iterator[Vector]:
     """Every operation of the vector unit in ``expr``, outer ones first."""
-    if isinstance(expr, Vector):
-        yield expr
-    for operand in operands(expr):
-        yield from vectors(operand)
+    return (part for part in _parts(expr) if type(part) is Vector)
+
+
+def _parts(expr: Expr) -> Iterator[Expr]:
+    """``expr`` and all that it is made of: each before its operands, these left to right."""
+    pending = [expr]
+    while pending:
+        part = pending.pop()
+        yield part
+        pending += reversed(operands(part))
 
 
 def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:

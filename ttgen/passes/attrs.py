@@ -6,6 +6,7 @@ Layouts and buffers are keyed by name, since a TVM buffer cannot carry attribute
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tvm
@@ -13,6 +14,7 @@ from tvm.tirx import PrimFunc
 
 from ttgen.errors import Location, LoweringError
 from ttgen.frontend.places import location
+from ttgen.identity import address
 
 ARCH = "tt.arch"
 AUTHOR_GRID = "tt.author_grid"
@@ -77,7 +79,7 @@ _ASK_BY = {
 def check_source(func: PrimFunc, at: Location) -> None:
     """LoweringError at an attribute of a kernel's source that a pass would overwrite."""
     check_known(func)
-    for key in func.attrs.keys() if func.attrs else ():
+    for key in of(func):
         if key in REGISTRY and key not in _IN_SOURCE:
             by = _ASK_BY.get(key)
             raise LoweringError(
@@ -89,22 +91,31 @@ def check_source(func: PrimFunc, at: Location) -> None:
 
 def check_known(func: PrimFunc) -> None:
     """LoweringError at a ``tt.*`` attribute that is not in the registry."""
-    for key in func.attrs.keys() if func.attrs else ():
+    for key in of(func):
         if key.startswith("tt.") and key not in REGISTRY and not key.startswith(BUFFER_PREFIX):
             near = difflib.get_close_matches(key, REGISTRY, n=1)
             hint = f"did you mean '{near[0]}'?" if near else None
             raise LoweringError(f"unknown attribute '{key}'", at=kernel_place(func), hint=hint)
 
 
+def of(func: PrimFunc) -> Mapping[str, Any]:
+    """Every attribute of ``func``, as TVM holds it."""
+    found: Mapping[str, Any] = _once(func, lambda: dict(func.attrs.items() if func.attrs else ()))
+    return found
+
+
 def require(func: PrimFunc, key: str, asked_by: str) -> Any:
-    """The attribute ``key`` as plain Python; LoweringError says which pass has to run first."""
+    """The attribute ``key`` as plain Python; LoweringError says which pass has to run first.
+
+    Whoever asks for the same attribute is given the same value: it is not to be changed.
+    """
     check_present(func, key, asked_by)
-    return plain(func.attrs[key])
+    return optional(func, key)
 
 
 def check_present(func: PrimFunc, key: str, asked_by: str) -> None:
     """LoweringError, which says which pass has to run first, where ``key`` is not set."""
-    if not func.attrs or key not in func.attrs:
+    if key not in of(func):
         raise LoweringError(
             f"{asked_by} needs the attribute '{key}'",
             at=kernel_place(func),
@@ -113,8 +124,29 @@ def check_present(func: PrimFunc, key: str, asked_by: str) -> None:
 
 
 def optional(func: PrimFunc, key: str) -> Any:
-    """The attribute ``key`` as plain Python, or None."""
-    return plain(func.attrs[key]) if func.attrs and key in func.attrs else None
+    """The attribute ``key`` as plain Python, or None; like :func:`require`'s not to be changed."""
+    value = of(func).get(key)
+    if isinstance(value, tvm.runtime.Object):
+        return _once(value, lambda: plain(value))
+    return plain(value)
+
+
+#: What was made of objects of TVM's, by their addresses; the objects are held, and so are these.
+_made: dict[int, tuple[tvm.runtime.Object, Any]] = {}
+_MADE_LIMIT = 512
+
+
+def _once(node: tvm.runtime.Object, make: Callable[[], Any]) -> Any:
+    """``make()`` for the first call with ``node``: passes hand most attributes on as they are.
+
+    TVM never changes an object that somebody else holds.
+    """
+    at = address(node)
+    if at not in _made:
+        if len(_made) >= _MADE_LIMIT:
+            _made.clear()
+        _made[at] = node, make()
+    return _made[at][1]
 
 
 def plain(value: Any) -> Any:
@@ -143,6 +175,6 @@ def kernel_place(func: PrimFunc) -> Location:
     source = optional(func, SOURCE)
     if source:
         return Location(source["path"], source["line"], source["column"])
-    name = func.attrs["global_symbol"] if func.attrs and "global_symbol" in func.attrs else "kernel"
+    name = of(func).get("global_symbol", "kernel")
     spans = [param.span for param in func.params if param.span is not None]
     return location(spans[0], Location(str(name))) if spans else Location(str(name))

@@ -86,7 +86,7 @@ def _form(part: Part) -> Form:
     rows, columns = {d[-2] for d in accessed}, {d[-1] for d in accessed}
     if last.axes and rows & set(dims) == {last} and not columns & set(dims):
         return Form.COLUMN
-    tiled = tile_dims(part.value) - {ONE}
+    tiled = set(tile_dims(part.value)) - {ONE}
     batch = {dim for d in accessed for dim in d[:-2]} - tiled - {ONE}
     if last in batch and not tiled & set(others):
         return Form.POINT
@@ -117,9 +117,11 @@ def as_tiles(dims: Sequence[Dim]) -> list[Dim]:
     return [ONE] * (2 - len(dims)) + list(dims)
 
 
-def tile_dims(expr: Expr) -> set[Dim]:
-    """The dimensions that make tiles of the tensors in ``expr``."""
-    return {dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:]}
+@lru_cache(maxsize=4096)  # trees are asked at every turn, and keep their hashes
+def tile_dims(expr: Expr) -> tuple[Dim, ...]:
+    """The dimensions that make tiles of the tensors in ``expr``, in the order of its loads."""
+    dims = (dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:])
+    return tuple(dict.fromkeys(dims))
 
 
 def tiles_along(extent: int) -> int:

@@ -23,12 +23,12 @@ from ttgen.plan.coverage import core_problems, work_problems
 def check(before: IRModule, after: IRModule, made_by: str) -> None:
     """LoweringError at an attribute that is new in ``after`` and cannot be right."""
     known = [func for func in before.functions.values() if isinstance(func, PrimFunc)]
-    kept = [dict(func.attrs or {}) for func in known]
+    kept = [attrs.of(func) for func in known]
     for var, func in after.functions.items():
         if not isinstance(func, PrimFunc) or any(func.same_as(one) for one in known):
             continue
         attrs.check_known(func)
-        found = dict(func.attrs or {})
+        found = attrs.of(func)
         for key, rule in _RULES.items():
             if key not in found or any(_is_same(one.get(key), found[key]) for one in kept):
                 continue

@@ -36,14 +36,15 @@ class PropagateTTLayout(FuncPass):
 
     def apply(self, func: PrimFunc) -> PrimFunc:
         """Add the attributes; LoweringError at shards that do not cut their tensor, or fill L1."""
-        layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
+        inferred = attrs.require(func, attrs.LAYOUT_DESC, self.name)
+        layouts: dict[str, dict[str, Any]] = {}
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         computation = analyse(func, attrs.kernel_place(func))
         output = computation.output
         form = output_form(computation)
         roles: dict[str, str] = {}
         for param in func.params:
-            desc: dict[str, Any] = layouts[param.name]
+            desc = layouts[param.name] = dict(inferred[param.name])
             roles[param.name] = "output" if param == output else "input"
             shape = device_shape(desc["shape"], form if param == output else Form.TILES)
             desc["device_shape"], desc["padded_shape"] = shape, padded(shape)

@@ -25,6 +25,7 @@ from ttgen.arch import MAX_CIRCULAR_BUFFERS
 from ttgen.errors import Location, LoweringError
 from ttgen.frontend.kernel import Kernel
 from ttgen.frontend.places import location
+from ttgen.identity import address
 from ttgen.ops import PROGRAM_NAMES, TILE_OPS, WORDS, Kind, ProgramName
 from ttgen.passes import attrs
 from ttgen.passes.base import TTPass
@@ -123,9 +124,9 @@ class _Program:
                 raise self._error(
                     f"the {self._name} takes '{param.name}', which has no value", self._at
                 )
-        self._body(self._func.body, set(self._scalars), self._at)
+        self._body(self._func.body, set(map(address, self._scalars)), self._at)
 
-    def _body(self, node: tirx.Stmt, scope: set[Any], at: Location) -> None:
+    def _body(self, node: tirx.Stmt, scope: set[int], at: Location) -> None:
         scope = set(scope)
         for part in node.seq[:] if isinstance(node, tirx.SeqStmt) else [node]:
             here = location(part.span, at)
@@ -134,7 +135,7 @@ class _Program:
                     self._loop(part, scope, here)
                 case Bind():
                     self._expr(part.value, scope, here)
-                    scope.add(part.var)
+                    scope.add(address(part.var))
                 case tirx.Evaluate() if isinstance(part.value, tvm.ir.Call):
                     self._op(part.value, scope, location(part.value.span, here))
                 case _:
@@ -145,16 +146,16 @@ class _Program:
                         "a program has loops, bindings and tt.* operations",
                     )
 
-    def _loop(self, loop: tirx.For, scope: set[Any], at: Location) -> None:
+    def _loop(self, loop: tirx.For, scope: set[int], at: Location) -> None:
         if loop.kind != tirx.ForKind.SERIAL:
             raise self._error(f"the loop over '{loop.loop_var.name}' is not serial", at)
         self._expr(loop.min, scope, at)
         self._expr(loop.extent, scope, at)
         if loop.step is not None and not isinstance(loop.step, int | prim.IntImm):
             raise self._error(f"the step of '{loop.loop_var.name}' is no number", at)
-        self._body(loop.body, scope | {loop.loop_var}, at)
+        self._body(loop.body, scope | {address(loop.loop_var)}, at)
 
-    def _op(self, call: tvm.ir.Call, scope: set[Any], at: Location) -> None:
+    def _op(self, call: tvm.ir.Call, scope: set[int], at: Location) -> None:
         name = str(getattr(call.op, "name", call.op))
         op = TILE_OPS.get(name.removeprefix("tt.")) if name.startswith("tt.") else None
         if op is None:
@@ -169,7 +170,7 @@ class _Program:
         for (param, kind), arg in zip(op.params, args, strict=True):
             self._argument(f"{name}: {param}", kind, arg, scope, at)
 
-    def _argument(self, what: str, kind: Kind, arg: Any, scope: set[Any], at: Location) -> None:
+    def _argument(self, what: str, kind: Kind, arg: Any, scope: set[int], at: Location) -> None:
         if kind is Kind.EXPR:
             self._expr(arg, scope, at)
             return
@@ -184,11 +185,11 @@ class _Program:
             shown = str(getattr(arg, "name", arg))
             raise self._error(f"{what} is {shown}, and must be a {kind.value}: {names}", at)
 
-    def _expr(self, expr: Any, scope: set[Any], at: Location) -> None:
+    def _expr(self, expr: Any, scope: set[int], at: Location) -> None:
         if isinstance(expr, prim.IntImm):
             return
         if isinstance(expr, tvm.ir.Var):
-            if expr not in scope:
+            if address(expr) not in scope:
                 raise self._error(f"'{expr.name}' has no value here", at)
             return
         if type(expr) not in OPERATORS:

@@ -17,6 +17,7 @@ from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.frontend.kernel import Kernel
 from ttgen.frontend.places import location
+from ttgen.identity import address
 from ttgen.layouts import planned
 from ttgen.ops import TILE_OPS, Kind, ProgramName
 from ttgen.passes import attrs
@@ -183,7 +184,9 @@ def _program(func: PrimFunc, partition: model.Partition) -> model.Program:
     arguments = [name for name in scalars if name not in constants]
     # Tensors are no variables: in C++ their names have a suffix.
     scope: _Scope = {
-        param: str(param.name) for param in func.params if not isinstance(param.ty, tirx.BufferType)
+        address(param): str(param.name)
+        for param in func.params
+        if not isinstance(param.ty, tirx.BufferType)
     }
     return model.Program(
         tensors=tuple(tensors),
@@ -203,9 +206,9 @@ def _program(func: PrimFunc, partition: model.Partition) -> model.Program:
     )
 
 
-#: The name of each variable in scope. C++ has one name space where TVM has objects: a variable
-#: whose name is taken in its scope gets a number.
-_Scope: TypeAlias = dict[Any, str]
+#: The name of each variable in scope, by its address. C++ has one name space where TVM has objects:
+#: a variable whose name is taken in its scope gets a number.
+_Scope: TypeAlias = dict[int, str]
 
 
 def _body(node: tirx.Stmt, scope: _Scope) -> tuple[model.Statement, ...]:
@@ -225,12 +228,12 @@ def _statement(node: tirx.Stmt, scope: _Scope) -> model.Statement:
                 start=start,
                 stop=_stop(start, extent),
                 step=1 if node.step is None else int(node.step),
-                body=_body(node.body, {**scope, node.loop_var: name}),
+                body=_body(node.body, {**scope, address(node.loop_var): name}),
             )
         case Bind():
             value = _expr(node.value, scope)
-            scope[node.var] = _fresh(node.var, scope)
-            return model.Let(var=scope[node.var], value=value)
+            name = scope[address(node.var)] = _fresh(node.var, scope)
+            return model.Let(var=name, value=value)
         case tirx.Evaluate() if isinstance(node.value, tvm.ir.Call):
             return _op(node.value, scope)
     raise LoweringError(f"a plan cannot hold '{node}'")
@@ -290,7 +293,7 @@ def _expr(expr: prim.Expr, scope: _Scope) -> model.Expr:
     if isinstance(expr, prim.IntImm):
         return int(expr.value)
     if isinstance(expr, tvm.ir.Var):
-        return scope[expr]
+        return scope[address(expr)]
     operator = OPERATORS.get(type(expr))
     if operator is None:
         raise LoweringError(f"a plan cannot hold the expression '{expr}'")

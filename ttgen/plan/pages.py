@@ -171,8 +171,12 @@ class _Table:
         """One of each of the rows that are equal."""
         if not self.columns:
             return _Table(min(self.rows, 1), {})
-        unique = np.unique(np.stack(list(self.columns.values()), axis=1), axis=0)
-        return _Table(len(unique), dict(zip(self.columns, unique.T, strict=True)))
+        # NumPy has to sort for this.
+        rows = dict.fromkeys(
+            zip(*(column.tolist() for column in self.columns.values()), strict=True)
+        )
+        values = np.array(list(rows), dtype=np.int64).reshape(len(rows), len(self.columns))
+        return _Table(len(rows), dict(zip(self.columns, values.T, strict=True)))
 
     def looped(self, loop: For, later: set[str], *, distinct: bool) -> _Table:
         """A row for each iteration; where its variable is not needed later, perhaps one for all."""

@@ -8,7 +8,7 @@ as the body is long, not as much as the kernel runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
@@ -90,6 +90,9 @@ def expressions(op: Op, ignore: Collection[str] = ()) -> dict[str, Expr]:
 class _Walk:
     ignore: frozenset[str]
     settled: _Settled | None
+    #: By the identity of a statement, which the program holds: a loop's are walked again and again.
+    _arguments: dict[int, dict[str, Expr]] = field(default_factory=dict)
+    _read: dict[int, set[str]] = field(default_factory=dict)
 
     def body(
         self, body: tuple[Statement, ...], scope: dict[str, int], times: int
@@ -104,7 +107,7 @@ class _Walk:
                 case Op():
                     values = {
                         name: evaluate(expr, scope)
-                        for name, expr in expressions(statement, self.ignore).items()
+                        for name, expr in self._expressions(statement).items()
                     }
                     yield Event(statement, values, times)
 
@@ -112,7 +115,7 @@ class _Walk:
         steps = range(evaluate(loop.start, scope), evaluate(loop.stop, scope), loop.step)
         if not steps:
             return
-        if loop.var not in _used(loop.body, self.ignore):
+        if loop.var not in self._used(loop.body):
             yield from self._repeated(loop.body, {**scope, loop.var: steps[0]}, times, len(steps))
             return
         for group in self._groups(loop, scope, steps):
@@ -126,7 +129,7 @@ class _Walk:
         """
         first = next((i for i, s in enumerate(loop.body) if not isinstance(s, Let)), 0)
         bindings = [statement for statement in loop.body[:first] if isinstance(statement, Let)]
-        used = _used(loop.body[first:], self.ignore)
+        used = self._used(loop.body[first:])
         if loop.var in used or not bindings:
             yield from ([value] for value in steps)
             return
@@ -152,19 +155,27 @@ class _Walk:
             if self.settled() == known:
                 return
 
+    def _used(self, body: tuple[Statement, ...]) -> set[str]:
+        """The variables from outside that decide what ``body`` executes, loops in it included."""
+        used: set[str] = set()
+        for statement in reversed(body):
+            if not isinstance(statement, Let):
+                used |= self._read_by(statement)
+            elif statement.var in used:
+                used = (used - {statement.var}) | variables(statement.value)
+        return used
 
-def _used(body: tuple[Statement, ...], ignore: frozenset[str]) -> set[str]:
-    """The variables from outside that decide what ``body`` executes, nested bodies included."""
-    used: set[str] = set()
-    for statement in reversed(body):
-        match statement:
-            case Let(var=var, value=value):
-                if var in used:
-                    used = (used - {var}) | variables(value)
-            case For():
-                used |= _used(statement.body, ignore) - {statement.var}
-                used |= variables(statement.start) | variables(statement.stop)
-            case Op():
-                for expr in expressions(statement, ignore).values():
-                    used |= variables(expr)
-    return used
+    def _read_by(self, statement: For | Op) -> set[str]:
+        if id(statement) not in self._read:
+            if isinstance(statement, For):
+                bounds = variables(statement.start) | variables(statement.stop)
+                read = (self._used(statement.body) - {statement.var}) | bounds
+            else:
+                read = set().union(*map(variables, self._expressions(statement).values()))
+            self._read[id(statement)] = read
+        return self._read[id(statement)]
+
+    def _expressions(self, op: Op) -> dict[str, Expr]:
+        if id(op) not in self._arguments:
+            self._arguments[id(op)] = expressions(op, self.ignore)
+        return self._arguments[id(op)]

@@ -11,6 +11,7 @@ from tvm import tirx
 from tvm.ir import prim
 from tvm.tirx.stmt import Bind
 
+from ttgen.identity import address
 from ttgen.ops import TILE_OPS
 from ttgen.passes import intrin
 
@@ -59,7 +60,9 @@ def loop(var: tvm.ir.Var, start: Any, extent: Any, body: Body, step: int | None 
 def sequence(body: Body) -> tirx.Stmt:
     """The statements as one, without sequences in sequences."""
     flat = [
-        part for stmt in body for part in (stmt.seq if isinstance(stmt, tirx.SeqStmt) else [stmt])
+        part
+        for stmt in body
+        for part in (stmt.seq[:] if isinstance(stmt, tirx.SeqStmt) else [stmt])
     ]
     return flat[0] if len(flat) == 1 else tirx.SeqStmt(flat)
 
@@ -71,13 +74,13 @@ def substitute(expr: prim.Expr, values: Mapping[tvm.ir.Var, prim.Expr]) -> prim.
 
 def variables(node: Any) -> list[tvm.ir.Var]:
     """Every variable that occurs in ``node``, buffers included, in order, without repeats."""
-    found: dict[tvm.ir.Var, None] = {}
+    found: dict[int, tvm.ir.Var] = {}
 
     def visit(var: tvm.ir.Var) -> None:
-        found.setdefault(var)
+        found.setdefault(address(var), var)
 
     tvm_ffi.structural_walk(node, (tvm.ir.Var, visit))
-    return list(found)
+    return list(found.values())
 
 
 def divides(expr: prim.Expr) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import tvm
@@ -13,7 +14,9 @@ from tvm.ir import prim
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import LoweringError
+from ttgen.identity import address
 from ttgen.passes import attrs, intrin
+from ttgen.passes.persistent.ir import variables
 from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE, ConstantPage
 from ttgen.vector import FORMS
 
@@ -47,15 +50,12 @@ class Operand:
 
     def moves_with(self, loops: Sequence[tirx.For]) -> bool:
         """Whether another tile is meant in another iteration of ``loops``."""
-        variables = {loop.loop_var for loop in loops}  # a list would compare expressions
-        found: list[tvm.ir.Var] = []
+        return any(address(loop.loop_var) in self._page_variables for loop in loops)
 
-        def visit(var: tvm.ir.Var) -> None:
-            if var in variables:
-                found.append(var)
-
-        tvm_ffi.structural_walk(self.page, (tvm.ir.Var, visit))
-        return bool(found)
+    @cached_property
+    def _page_variables(self) -> frozenset[int]:
+        """The addresses of those that ``page`` depends on."""
+        return frozenset(map(address, variables(self.page)))
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Reductions:
     def into_dst(self, expr: Reduce, frame: Frame, scale: float = 1.0) -> list[tirx.Stmt]:
         """Loops that leave ``expr`` times ``scale`` in DST; ``frame`` is the result's."""
         expr = _one_side_at_a_time(_flattened(expr), frame)
-        in_tiles = tile_dims(expr.value)
+        in_tiles = set(tile_dims(expr.value))
         self.dims.declare_reduced(expr, in_tiles)
         loops = sorted(expr.dims, key=lambda dim: dim in in_tiles)
         with self.stages.inside((*self.stages.loops, *loops)):
@@ -154,8 +154,7 @@ def _reduces_tiles(expr: Reduce) -> bool:
 def _tiled(expr: Expr) -> list[Dim]:
     """The dimensions that the value depends on and that make tiles of its tensors, in order."""
     free = free_dims(expr)
-    dims = [dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:]]
-    return list(dict.fromkeys(dim for dim in dims if dim.axes and dim in free))
+    return [dim for dim in tile_dims(expr) if dim.axes and dim in free]
 
 
 # Matrix products ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The clang command that every compilation starts with, and precompiled headers.
+"""The clang command that every compilation starts with.
 
 ``zig clang`` is clang's own driver inside the ziglang executable: unlike ``zig c++`` it keeps no
 cache, starts in 20 ms, and writes depfiles for every kind of output. In return the header folders
@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 
 from .config import Config
-from .process import run
-from .rules import Arch, DriverError, value_of, without
-from .store import digest, made, read, write
+from .precompiled import precompiled
+from .rules import Arch, value_of, without
+from .store import read
 
 # Baby RISC-V cores are rv32im. TRISC1 alone is compiled with F registers (soft-float calls all the
 # same): sfpi.h lets clang's register allocator use f8-f15 as the SFPU's LReg0-7.
@@ -68,10 +68,6 @@ CODEGEN = (
 )
 
 
-# Flags that change code, not declarations: compilations that differ in them share a header.
-CODE_ONLY = ("-fno-delete-null-pointer-checks",)
-
-
 def base(config: Config, *, sfpu: bool = False) -> list[str]:
     """clang with target, headers and code generation set; sources and flags follow."""
     command = [config.zig, "clang", "--no-default-config", "--target=riscv32-unknown-linux-musl"]
@@ -92,42 +88,16 @@ def compat_header(config: Config) -> str:
 def front_end(config: Config, arch: Arch, flags: list[str], *, sfpu: bool = False) -> list[str]:
     """The command for ``flags``, a translated C++ compilation, its precompiled header in place.
 
-    tt-metal precompiles the standard headers (``-include …/pch.h``): half of a kernel's compile
-    time. We keep ours apart from the JIT's, because TRISC1 needs one of its own, and because the
-    store outlives a JIT cache.
+    tt-metal asks for one by ``-include …/pch.h``; see :mod:`.precompiled`.
     """
     command = base(config, sfpu=sfpu)
+    # Headers of the SDK's that a simulator cannot run, in other words.
+    ours = [f"-D{arch.macro}=1", f"-I{config.include}/sdk"]
     header = value_of(flags, "-include")
     if header is not None and os.path.basename(header) == "pch.h":
-        command += ["-include-pch", precompiled(config, header, flags, sfpu=sfpu)]
         flags = without(flags, "-include")
+        text = read(compat_header(config)) + read(header)
+        ours += ["-include-pch", precompiled(config, text.decode(), flags, [*command, *ours])]
     else:
         command += ["-include", compat_header(config)]
-    # Headers of the SDK's that a simulator cannot run, in other words.
-    ours = f"-I{config.include}/sdk"
-    return [*command, f"-D{arch.macro}=1", ours, *flags]
-
-
-def precompiled(config: Config, header: str, flags: list[str], *, sfpu: bool) -> str:
-    """The precompiled form of ``header`` for ``flags``, made on first use.
-
-    It is made from a copy that starts with our own compatibility header, under a name that hashes
-    content and flags, so nothing that it was made from can change under it. ``header`` includes
-    standard headers only, which the fingerprint (ziglang's version) covers; macros of the command
-    line do not matter to those, so all processors share one. A precompiled header knows the paths
-    that it was made from, so a store or a ziglang that was moved makes new ones; it does not know
-    their times, so a store that was copied is good.
-    """
-    text = read(compat_header(config)) + read(header)
-    relevant = [f for f in flags if f.startswith(("-O", "-std", "-f", "-m")) and f not in CODE_ONLY]
-    key = digest(config.fingerprint, config.store, config.zig_lib, text, str(sfpu), *relevant)
-    copy = f"{config.store}/pch/{key}.h"
-
-    def make(temporary: str) -> None:
-        write(copy, text)
-        command = [*base(config, sfpu=sfpu), *relevant, "-w", "-Xclang", "-fno-pch-timestamp"]
-        command += ["-x", "c++-header", copy]
-        if run([*command, "-o", temporary]):
-            raise DriverError(f"error: cannot precompile {header}")
-
-    return made(f"{config.store}/pch/{key}.pch", make)
+    return [*command, *ours, *flags]

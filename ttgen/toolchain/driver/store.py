@@ -11,6 +11,10 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
 
 def digest(*parts: str | bytes) -> str:
     """A hash of the parts, told apart from each other, as 32 hexadecimal digits."""
@@ -37,14 +41,20 @@ def write(path: str, content: str | bytes) -> None:
     os.replace(temporary, path)
 
 
+def locked(path: str) -> IO[str]:
+    """A file that one process at a time has open: to be used by ``with``."""
+    lock = open(path, "w")  # noqa: SIM115 (the caller's `with` closes it)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def made(path: str, make: Callable[[str], None]) -> str:
     """``path``, made by ``make(temporary)`` unless it exists. The temporary keeps its suffix."""
     if os.path.exists(path):
         return path
     os.makedirs(os.path.dirname(path), exist_ok=True)
     stem, suffix = os.path.splitext(path)
-    with open(f"{stem}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(f"{stem}.lock"):
         if not os.path.exists(path):
             temporary = f"{stem}.{os.getpid()}{suffix}"
             try:
