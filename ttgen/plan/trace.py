@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeAlias
 
+import msgspec
+
 from ttgen.ops import TILE_OPS, Kind
 from ttgen.plan.model import BinaryOp, Expr, For, Let, Op, Program, Statement
 
@@ -26,8 +28,7 @@ _OPERATORS: dict[str, Callable[[int, int], int]] = {
 }
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):  # made faster than a data class
     """An operation with its expression arguments as integers, executed ``times`` times."""
 
     op: Op

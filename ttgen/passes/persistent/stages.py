@@ -323,7 +323,7 @@ class _Parser:
 
 
 def _parts(node: tirx.Stmt) -> list[tirx.Stmt]:
-    return list(node.seq) if isinstance(node, tirx.SeqStmt) else [node]
+    return list(node.seq[:]) if isinstance(node, tirx.SeqStmt) else [node]
 
 
 def _annotated(node: tirx.Stmt, kind: dict[str, str]) -> bool:

@@ -24,17 +24,14 @@ def with_common_dims(expr: Expr) -> Expr:
     What makes tiles and what does not stay apart.
     """
     known: dict[int, list[Dim]] = {}
+    outer = {dim for access in loads(expr) for dim in as_tiles(access.dims)[:-2]}
     for reduction in reductions(expr):
         for dim in reduction.dims:
-            if _makes_tiles(dim, expr) and dim not in known.setdefault(dim.extent, []):
+            # One loop, and among the last two dimensions wherever it is used.
+            makes_tiles = len(dim.axes) == 1 and dim not in outer
+            if makes_tiles and dim not in known.setdefault(dim.extent, []):
                 known[dim.extent].append(dim)
     return _renamed(expr, known)
-
-
-def _makes_tiles(dim: Dim, expr: Expr) -> bool:
-    """Whether it is one loop, and among the last two dimensions wherever it is used."""
-    accesses = [as_tiles(access.dims) for access in loads(expr)]
-    return len(dim.axes) == 1 and all(dim not in dims[:-2] for dims in accesses)
 
 
 def _renamed(expr: Expr, known: _Known) -> Expr:
