@@ -19,6 +19,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "arch.py",
         "formats.py",
         "frontend",
+        "identity.py",
         "layouts.py",
         "ops.py",
         "partition.py",

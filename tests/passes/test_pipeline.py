@@ -22,6 +22,7 @@ from sources import (
     run,
     values,
 )
+from tvm import tirx
 from tvm.ir import IRModule
 from tvm.script import tirx as T
 
@@ -480,6 +481,21 @@ def test_an_unregistered_attribute_is_refused_by_every_pass() -> None:
         odd = IRModule({v: f.with_attr("tt.cb_dsc", 1) for v, f in module.functions.items()})
         with pytest.raises(LoweringError, match=r"unknown attribute 'tt.cb_dsc'\n.*'tt.cb_desc'"):
             step(odd)
+
+
+def test_attributes_are_worked_out_once_and_stay_those_of_their_function() -> None:
+    """More functions than are remembered at a time, none of them kept for another."""
+
+    def made(number: int) -> tirx.PrimFunc:
+        func = tirx.PrimFunc([], tirx.Evaluate(0))
+        return func.with_attr(attrs.CONSTANTS, {"Kt": number})
+
+    func = made(1)
+    first = attrs.require(func, attrs.CONSTANTS, "test")
+    assert attrs.require(func, attrs.CONSTANTS, "test") is first
+    for number in range(2000):
+        assert attrs.require(made(number), attrs.CONSTANTS, "test") == {"Kt": number}
+    assert attrs.require(func, attrs.CONSTANTS, "test") == {"Kt": 1}
 
 
 def test_attributes_that_the_passes_leave() -> None:
