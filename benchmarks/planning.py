@@ -134,7 +134,6 @@ def _plan_library() -> Iterator[tuple[str, _Took]]:
     from ttgen.render import TemplateSet, render
     from ttgen.spec import load_variants
 
-    planner.settle()
     planner.forget()
     jobs = [
         planner.Request(str(ROOT), variant, arch)

@@ -58,7 +58,6 @@ def plan(request: dict[str, Any], plan_path: str, dump_ir: str | None = None) ->
     from ttgen.passes.pipeline import run_pipeline
     from ttgen.passes.record import Recorder, table
 
-    settle()
     wanted = msgspec.convert(request, Request)
     variant = wanted.variant
     loading = Recorder()
@@ -115,16 +114,12 @@ def _source(path: Path, project: Path) -> SourceModule:
     """A source, run once for all of its variants; a planner does not outlive a build."""
     from ttgen.frontend.source import load_source
 
-    return load_source(path, project)
-
-
-@lru_cache(maxsize=1)
-def settle() -> None:
-    """Look for garbage in what comes from now on only.
-
-    What TVM's import leaves stays to the end, and takes longer to go through than a kernel to plan.
-    """
+    source = load_source(path, project)
+    # What TVM and a source import stays to the end: to look through it for garbage, time and again,
+    # takes as long as to plan a kernel. What planning leaves is little, and may wait.
     gc.freeze()
+    gc.set_threshold(20_000)
+    return source
 
 
 def forget() -> None:
