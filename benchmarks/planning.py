@@ -134,6 +134,7 @@ def _plan_library() -> Iterator[tuple[str, _Took]]:
     from ttgen.render import TemplateSet, render
     from ttgen.spec import load_variants
 
+    planner.collect_rarely()
     planner.forget()
     jobs = [
         planner.Request(str(ROOT), variant, arch)

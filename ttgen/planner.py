@@ -116,9 +116,8 @@ def _source(path: Path, project: Path) -> SourceModule:
 
     source = load_source(path, project)
     # What TVM and a source import stays to the end: to look through it for garbage, time and again,
-    # takes as long as to plan a kernel. What planning leaves is little, and may wait.
+    # takes as long as to plan a kernel.
     gc.freeze()
-    gc.set_threshold(20_000)
     return source
 
 
@@ -128,8 +127,14 @@ def forget() -> None:
     _kernel.cache_clear()
 
 
+def collect_rarely() -> None:
+    """What planning leaves for the garbage collector is little, and may wait."""
+    gc.set_threshold(20_000)
+
+
 def main() -> None:
     """Serve until the parent has had enough of it."""
+    collect_rarely()
     load_when_used(*_RARELY_USED)
     serve({"plan": plan, "golden": golden, "counterpart": counterpart})
     sys.stdout.flush()

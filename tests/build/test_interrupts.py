@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -29,7 +30,13 @@ def hanging(built: Built, cache: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def simulators(project: Project) -> list[psutil.Process]:
-    return [p for p in project.processes() if any("framework.sim" in word for word in p.cmdline())]
+    found = []
+    for process in project.processes():
+        # A compiler may end between the two looks at it.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("framework.sim" in word for word in process.cmdline()):
+                found.append(process)
+    return found
 
 
 def wait_for(condition: object, seconds: float) -> float:
