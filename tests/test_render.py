@@ -149,7 +149,7 @@ def arguments(op: str) -> dict[str, Expr]:
 
 
 #: Operations that are more than one call.
-LOOPS = {"fill_page", "fill_edge_page", "read_rows", "write_rows"}
+LOOPS = {"fill_page", "fill_corner", "fill_triangle", "read_rows", "write_rows"}
 
 
 @pytest.mark.parametrize("op", sorted(set(TILE_OPS) - LOOPS))

@@ -109,16 +109,10 @@ _TABLE = (
     # A page of one number, made in L1; `word` is the number in the format of the buffer, as often
     # as it fits into 32 bits.
     _op("fill_page", ("reader",), cb=_CB, word=_EXPR),
-    # The same with another number behind its first rows and columns.
-    _op(
-        "fill_edge_page",
-        ("reader",),
-        cb=_CB,
-        rows=_EXPR,
-        columns=_EXPR,
-        word=_EXPR,
-        beyond=_EXPR,
-    ),
+    # Then another number in its first rows and columns, or in the first columns of each row:
+    # `columns` of its last row, one less in each row above.
+    _op("fill_corner", ("reader",), cb=_CB, rows=_EXPR, columns=_EXPR, word=_EXPR),
+    _op("fill_triangle", ("reader",), cb=_CB, columns=_EXPR, word=_EXPR),
     # DST: math acquires and commits a side, the packer waits for it and releases it.
     _op("tile_regs_acquire", COMPUTE),
     _op("tile_regs_commit", COMPUTE),

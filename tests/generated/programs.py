@@ -47,6 +47,8 @@ LAYOUTS: list[dict[str, Any]] = [
 #: Extents of rows, columns and reduced dimensions: whole tiles, ragged ones, and any.
 TILE_EXTENTS = st.sampled_from([1, 3, 32, 33, 64, 70, 96, 100]) | st.integers(1, 200)
 BATCH_EXTENTS = st.integers(1, 3)
+#: How far a diagonal is from the first one.
+SHIFTS = st.sampled_from([0, 0, 1, -1, 31, 32, -40])
 SYMBOLS = ("+", "-", "*")
 #: Operations of the vector unit: how TE writes them, what they mean, and how large they can be for
 #: operands of these magnitudes.
@@ -154,6 +156,20 @@ class Choice:
         return f"te.if_then_else({self.loop} < {self.at}, {self.a}, {self.b})"
 
 
+@dataclass(frozen=True)
+class Triangle:
+    """``a`` where ``over``, plus ``shift``, is not below ``under``, else ``b``."""
+
+    over: str
+    under: str
+    shift: int
+    a: Any
+    b: Any
+
+    def __str__(self) -> str:
+        return f"te.if_then_else({self.over} + {self.shift} >= {self.under}, {self.a}, {self.b})"
+
+
 @dataclass
 class Program:
     """``loops`` and their extents; ``stages``: name, dimensions, reduction, reduced, value.
@@ -248,8 +264,11 @@ class Program:
                 return self._loaded(known[name], expr.places(), axes)
             case Choice(loop=loop, at=at, a=a, b=b):
                 left, right = (self._value(operand, known, axes, size) for operand in (a, b))
-                extents = [self.loops[loop] if axis == loop else 1 for axis in axes]
-                return np.where(np.arange(self.loops[loop]).reshape(extents) < at, left, right)
+                return np.where(self._counted(loop, axes) < at, left, right)
+            case Triangle(over=over, under=under, shift=shift, a=a, b=b):
+                left, right = (self._value(operand, known, axes, size) for operand in (a, b))
+                is_over = self._counted(over, axes) + shift >= self._counted(under, axes)
+                return np.where(is_over, left, right)
             case Vector(operands=operands):
                 _, meaning, largest = expr.row
                 values = (self._value(operand, known, axes, size) for operand in operands)
@@ -258,6 +277,11 @@ class Program:
                 left, right = (self._value(operand, known, axes, size) for operand in (a, b))
                 minus = np.add if size else np.subtract
                 return {"+": np.add, "-": minus, "*": np.multiply}[symbol](left, right)
+
+    def _counted(self, loop: str, axes: tuple[str, ...]) -> Any:
+        """The iterations of ``loop``, along its axis."""
+        extents = [self.loops[loop] if axis == loop else 1 for axis in axes]
+        return np.arange(self.loops[loop]).reshape(extents)
 
     def _loaded(self, tensor: Any, places: list[tuple[str, int]], axes: tuple[str, ...]) -> Any:
         """The elements of ``tensor`` over ``axes``; any where a choice does not take them."""
@@ -391,6 +415,11 @@ def _of(draw: Any, node: Any, dtype: str, leaves: list[Any]) -> Any:
     """
     if draw(st.integers(0, 5)):
         return node
+    pairs = [leaf.index[-2:] for leaf in leaves if isinstance(leaf, Load) and "0" not in leaf.index]
+    pairs = [pair for pair in pairs if len(pair) == 2]
+    if pairs and draw(st.integers(0, 3)) == 0:
+        over, under = draw(st.permutations(draw(st.sampled_from(pairs))))
+        return Triangle(over, under, draw(SHIFTS), node, draw(st.sampled_from(leaves)))
     names = [*VECTOR, *COMPARING] if _exact(leaves, dtype) else [*VECTOR]
     return _under(draw, draw(st.sampled_from(sorted(names))), node, dtype, leaves)
 

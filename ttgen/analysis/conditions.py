@@ -6,7 +6,7 @@ from typing import Any
 
 from tvm.ir import prim
 
-from ttgen.analysis.index import Affine, Restart, Scope, affine
+from ttgen.analysis.index import Affine, Restart, Scope, affine, dimension
 from ttgen.errors import Location, LoweringError
 
 _COMPARISONS = (prim.LT, prim.LE, prim.GT, prim.GE, prim.EQ, prim.NE)
@@ -52,6 +52,42 @@ def truth(condition: prim.Expr, scope: Scope, at: Location) -> bool:
                 hint="what a statement runs under compares indices; a choice between values is "
                 "T.if_then_else or T.Select, which compare values, too",
             )
+
+
+def order(condition: prim.Expr, scope: Scope, at: Location) -> list[Affine]:
+    """The differences of two indices none of which is negative where ``condition`` holds.
+
+    Two where it is an equality, or its opposite; none where it does not compare two indices.
+    """
+    if not isinstance(condition, _COMPARISONS) or is_on_values(condition):
+        return []
+    a, b = affine(condition.a, scope, at), affine(condition.b, scope, at)
+    one = Affine({}, 1)
+    match condition:
+        case prim.LE():
+            found = [b - a]
+        case prim.LT():
+            found = [b - a - one]
+        case prim.GE():
+            found = [a - b]
+        case prim.GT():
+            found = [a - b - one]
+        case _:
+            found = [a - b, b - a]
+    return found if is_difference(a - b) else []
+
+
+def is_difference(value: Affine) -> bool:
+    """Whether ``value`` is an index less another one, both of them in steps of 1."""
+    parts = [dimension(part, 1) for part in sides(value)]
+    return all(part is not None and part.dim.axes and part.step == 1 for part in parts)
+
+
+def sides(value: Affine) -> tuple[Affine, Affine]:
+    """What adds to ``value``, and what takes from it, without the offset."""
+    more = {axis: step for axis, step in value.terms.items() if step > 0}
+    less = {axis: -step for axis, step in value.terms.items() if step < 0}
+    return Affine(more, 0), Affine(less, 0)
 
 
 def _compared(condition: prim.Expr, a: Affine, b: Affine) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import tvm
 from tvm.ir import prim
 
-from ttgen.analysis.conditions import is_on_values, truth
+from ttgen.analysis.conditions import is_below, is_difference, is_on_values, order, truth
 from ttgen.analysis.index import Affine, Axis, Dim, Index, Scope, affine
 from ttgen.errors import Location, LoweringError
 from ttgen.vector import CALLS, EXCHANGED, NEAREST, TRUTHS, VECTOR
@@ -150,7 +150,29 @@ class Mask:
         return f"{self.inside:g} up to {self.dim.name}, then {self.outside:g}"
 
 
-Expr: TypeAlias = "Load | Const | Mask | Binary | Vector | Reduce"
+@_hashed_once
+@dataclass(frozen=True)
+class Triangle:
+    """1 where ``difference``, one index less another, is not negative, and 0 elsewhere.
+
+    ``dims``: the dimension that adds to the difference and the one that takes from it, which then
+    has no other terms (see :mod:`.views`). ``at`` is where the condition stands in the source.
+    """
+
+    difference: Affine
+    dims: tuple[Dim, ...] = ()
+    at: Location = field(default=_NOWHERE, compare=False)
+
+    def __str__(self) -> str:
+        if not self.dims:
+            return f"{_index(self.difference)} >= 0"
+        over, under = self.dims
+        return f"{over.name} - {under.name} + {self.difference.offset} >= 0"
+
+
+#: What has no operands, but is a tile: in memory it is from the start.
+Leaf: TypeAlias = "Load | Const | Mask | Triangle"
+Expr: TypeAlias = "Leaf | Binary | Vector | Reduce"
 
 #: TVM's expression nodes that the FPU has an operation for, and those of the vector unit. A new
 #: operation is a row, and its lowering.
@@ -183,7 +205,7 @@ def operands(expr: Expr) -> tuple[Expr, ...]:
             return those
         case Reduce(value=value):
             return (value,)
-        case Load() | Const() | Mask():
+        case Load() | Const() | Mask() | Triangle():
             return ()
 
 
@@ -196,7 +218,7 @@ def with_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
             return Vector(op, tuple(map(change, those)), at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             return Reduce(op, dims, change(value), at)
-        case Load() | Const() | Mask():
+        case Load() | Const() | Mask() | Triangle():
             return expr
 
 
@@ -215,6 +237,11 @@ def vectors(expr: Expr) -> Iterator[Vector]:
     return (part for part in _parts(expr) if type(part) is Vector)
 
 
+def triangles(expr: Expr) -> Iterator[Triangle]:
+    """Every triangle in ``expr``, left to right, repeated ones included."""
+    return (part for part in _parts(expr) if type(part) is Triangle)
+
+
 def _parts(expr: Expr) -> Iterator[Expr]:
     """``expr`` and all that it is made of: each before its operands, these left to right."""
     pending = [expr]
@@ -224,28 +251,49 @@ def _parts(expr: Expr) -> Iterator[Expr]:
         pending += reversed(operands(part))
 
 
+def rebuilt(expr: Expr, value_of: Callable[[Leaf], Expr]) -> Expr:
+    """``expr`` with ``value_of(leaf)`` in the place of every leaf; what numbers make is folded."""
+    match expr:
+        case Binary(op=op, a=a, b=b, at=at):
+            return binary(op, rebuilt(a, value_of), rebuilt(b, value_of), at)
+        case Vector(op=op, at=at):
+            return vector(op, *(rebuilt(one, value_of) for one in expr.operands), at=at)
+        case Reduce(op=op, dims=dims, value=value, at=at):
+            return Reduce(op, dims, rebuilt(value, value_of), at)
+        case _:
+            return value_of(expr)
+
+
 def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:
     """``expr`` with ``value_of(access)`` in the place of every load."""
-    match expr:
-        case Load(access=access):
-            return value_of(access)
-        case Binary(op=op, a=a, b=b, at=at):
-            return binary(op, replaced(a, value_of), replaced(b, value_of), at)
-        case Vector(op=op, at=at):
-            return vector(op, *(replaced(one, value_of) for one in expr.operands), at=at)
-        case Reduce(op=op, dims=dims, value=value, at=at):
-            return Reduce(op, dims, replaced(value, value_of), at)
-        case Const() | Mask():
-            return expr
+    return rebuilt(expr, lambda leaf: value_of(leaf.access) if isinstance(leaf, Load) else leaf)
 
 
 def moved(expr: Expr, values: Mapping[Axis, Affine]) -> Expr:
     """``expr`` with other indices in the place of some axes."""
 
-    def load(access: Access) -> Expr:
-        return Load(Access(access.buffer, tuple(index.of(values) for index in access.indices)))
+    def at_values(leaf: Leaf) -> Expr:
+        match leaf:
+            case Load(access=access):
+                indices = tuple(index.of(values) for index in access.indices)
+                return Load(Access(access.buffer, indices))
+            case Triangle(difference=difference, at=at):
+                return not_negative(difference.of(values), at)
+            case _:
+                return leaf
 
-    return replaced(expr, load)
+    return rebuilt(expr, at_values)
+
+
+def not_negative(value: Affine, at: Location) -> Expr:
+    """Whether ``value`` is not negative: a number, or a triangle where it is a difference.
+
+    Restart asks for loops in which the condition is always the same where it is none.
+    """
+    low, high = value.bounds
+    if low < 0 <= high and is_difference(value):
+        return Triangle(value, at=at)
+    return Const(float(not is_below(value, 0)))
 
 
 def binary(op: str, a: Expr, b: Expr, at: Location) -> Expr:
@@ -429,8 +477,20 @@ def truth_value(condition: prim.Expr, scope: Scope, at: Location) -> Expr:
         case _ if type(condition) in _COMPARED and is_on_values(condition):
             a, b = (_compared(operand, scope, at) for operand in (condition.a, condition.b))
             return vector(_COMPARED[type(condition)], a, b, at=at)
+        case prim.NE() if order(condition, scope, at):
+            return vector("eqz", truth_value(prim.EQ(condition.a, condition.b), scope, at), at=at)
+        case _ if differences := order(condition, scope, at):
+            return _all([not_negative(difference, at) for difference in differences], at)
         case _:
             return Const(float(truth(condition, scope, at)))
+
+
+def _all(conditions: list[Expr], at: Location) -> Expr:
+    """Whether all of one or two conditions hold."""
+    if _ZERO in conditions:
+        return _ZERO
+    first, *others = [one for one in conditions if one != _ONE] or [_ONE]
+    return vector("min", first, *others, at=at) if others else first
 
 
 def _joined(op: str, decides: Const, condition: Any, scope: Scope, at: Location) -> Expr:

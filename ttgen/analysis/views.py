@@ -9,8 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ttgen.analysis.expr import Access, Binary, Expr, Load, Reduce, Vector, binary, loads, vector
-from ttgen.analysis.index import Affine, Axis, Dim, Index
+from ttgen.analysis.conditions import sides
+from ttgen.analysis.expr import (
+    Access,
+    Binary,
+    Expr,
+    Load,
+    Reduce,
+    Triangle,
+    Vector,
+    binary,
+    loads,
+    vector,
+)
+from ttgen.analysis.index import Affine, Axis, Dim, Index, dimension
 from ttgen.analysis.stores import check_independent
 from ttgen.errors import Location, LoweringError
 
@@ -32,6 +44,8 @@ def _with_views(expr: Expr, viewed: dict[Access, Access]) -> Expr:
     match expr:
         case Load(access=access):
             return Load(viewed[access])
+        case Triangle():
+            return _between_dims(expr, {dim for access in viewed.values() for dim in access.dims})
         case Binary(op=op, a=a, b=b, at=at):
             return binary(op, _with_views(a, viewed), _with_views(b, viewed), at)
         case Vector(op=op, operands=operands, at=at):
@@ -43,6 +57,21 @@ def _with_views(expr: Expr, viewed: dict[Access, Access]) -> Expr:
             return Reduce(op, tuple(d for d in found if set(d.axes) & reduced), value, at)
         case _:
             return expr
+
+
+def _between_dims(triangle: Triangle, known: set[Dim]) -> Triangle:
+    """``triangle`` with the ``known`` dimensions that it compares."""
+    dims: list[Dim] = []
+    for side in sides(triangle.difference):
+        dim = next((one for one in known if set(one.axes) == set(side.terms)), None)
+        if dim is None or dimension(side, dim.extent) != Index(dim, dim.extent):
+            raise LoweringError(
+                f"the condition '{triangle}' does not compare whole dimensions of tensors",
+                at=triangle.at,
+                hint="compare the indices that two dimensions are visited by",
+            )
+        dims.append(dim)
+    return Triangle(Affine({}, triangle.difference.offset), tuple(dims), triangle.at)
 
 
 def _joints(indices: list[Affine]) -> set[Pair]:

@@ -20,9 +20,11 @@ from ttgen.analysis import (
     Mask,
     Part,
     Reduce,
+    Triangle,
     Vector,
     loads,
     operands,
+    triangles,
 )
 from ttgen.errors import LoweringError
 
@@ -119,8 +121,9 @@ def as_tiles(dims: Sequence[Dim]) -> list[Dim]:
 
 @lru_cache(maxsize=4096)  # trees are asked at every turn, and keep their hashes
 def tile_dims(expr: Expr) -> tuple[Dim, ...]:
-    """The dimensions that make tiles of the tensors in ``expr``, in the order of its loads."""
-    dims = (dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:])
+    """The dimensions that make tiles of what is in ``expr``, in the order of its loads."""
+    dims = [dim for access in loads(expr) for dim in as_tiles(access.dims)[-2:]]
+    dims += (dim for triangle in triangles(expr) for dim in triangle.dims)
     return tuple(dict.fromkeys(dims))
 
 
@@ -141,6 +144,8 @@ def free_dims(expr: Expr) -> frozenset[Dim]:
             return free_dims(value).difference(dims)
         case Mask(dim=dim):
             return frozenset((dim,))
+        case Triangle(dims=dims):
+            return frozenset(dims)
         case Const():
             return frozenset()
 

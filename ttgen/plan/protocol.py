@@ -260,7 +260,7 @@ def _uses(op: Op, values: dict[str, int]) -> Iterator[tuple[str, int, bool]]:
         yield str(op.args["cb"]), values["slot"], transfer == "read"
         return
     match op.op:
-        case "fill_page" | "fill_edge_page":
+        case "fill_page" | "fill_corner" | "fill_triangle":
             yield str(op.args["cb"]), 0, True
         case "pack_tile":
             yield str(op.args["out"]), values["slot"], True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ttgen_runtime.interp.errors import Misuse, Wait, check
 from ttgen_runtime.interp.formats import Array, fill
 
@@ -76,11 +78,24 @@ def fill_page(core: Core, cb: str, word: int) -> None:
     core.buffers[cb].write(0, _full(core, cb, word))
 
 
-def fill_edge_page(core: Core, cb: str, rows: int, columns: int, word: int, beyond: int) -> None:
+def fill_corner(core: Core, cb: str, rows: int, columns: int, word: int) -> None:
     check(rows <= 32 and columns <= 32, f"{rows} rows and {columns} columns of a tile")
-    values = _full(core, cb, beyond)
-    values[:rows, :columns] = _full(core, cb, word)[:rows, :columns]
-    core.buffers[cb].write(0, values)
+    is_inside = np.zeros((32, 32), bool)
+    is_inside[:rows, :columns] = True
+    _fill_part(core, cb, is_inside, word)
+
+
+def fill_triangle(core: Core, cb: str, columns: int, word: int) -> None:
+    check(0 < columns < 63, f"a triangle with {columns} columns in its last row")
+    _fill_part(core, cb, np.tri(32, 32, columns - 32, bool), word)
+
+
+def _fill_part(core: Core, cb: str, is_inside: Array, word: int) -> None:
+    """One number in a part of a page that has been filled."""
+    page = core.buffers[cb].target(0)
+    if page.values is None:
+        raise Misuse(f"a part of a page of '{cb}' is filled before all of it is")
+    page.values = np.where(is_inside, _full(core, cb, word), page.values)
 
 
 def _full(core: Core, cb: str, word: int) -> Array:
@@ -115,6 +130,7 @@ OPERATIONS = {
         write_rows,
         write_barrier,
         fill_page,
-        fill_edge_page,
+        fill_corner,
+        fill_triangle,
     )
 }

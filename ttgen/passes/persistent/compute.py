@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import tvm
 from tvm import tirx
 from tvm.ir import prim
+from tvm.tirx.stmt import Bind
 
 from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS
@@ -25,9 +26,11 @@ _ZERO = prim.IntImm("int32", 0)
 class _Place:
     """Where the emitter stands: slots in the blocks around it, and the values of loop variables.
 
-    ``output`` counts in the block of output tiles, ``inner`` in the blocks along loops, by loop.
+    ``tile`` is the number of the output tile; ``output`` counts in the block of output tiles,
+    ``inner`` in the blocks along loops, by loop.
     """
 
+    tile: Any
     output: Any = _ZERO
     inner: Mapping[tvm.ir.Var, Any] = field(default_factory=dict)
     values: Mapping[tvm.ir.Var, prim.Expr] = field(default_factory=dict)
@@ -72,8 +75,8 @@ class ComputeEmitter(ProgramEmitter):
 
     @property
     def first_tile(self) -> Any:
-        """Which tiles they are makes no difference here."""
-        return _ZERO
+        """Which tiles they are makes a difference only where a constant tile depends on it."""
+        return self.start if any(map(self._moves_with_tiles, self.nest.constant_uses)) else _ZERO
 
     def before_tiles(self, run: Run) -> Body:
         """The stages of runs."""
@@ -105,11 +108,11 @@ class ComputeEmitter(ProgramEmitter):
     def _held(self, constant: Operand) -> int:
         return len(self.nest.const_tiles[constant.buffer])
 
-    def _stages(self, stages: Sequence[Stage], _: tvm.ir.Var, tiles: prim.Expr) -> Body:
+    def _stages(self, stages: Sequence[Stage], block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         body: Body = []
         kept = {temporary.buffer for temporary in self._kept_for_run}
         for stage in stages:
-            body += self._stage(stage, tiles)
+            body += self._stage(stage, block, tiles)
             done = [t for t in self.nest.last_used_by(stage) if t.buffer not in kept]
             body += self._pop_temporaries(done)
         return body
@@ -117,17 +120,22 @@ class ComputeEmitter(ProgramEmitter):
     def _pop_temporaries(self, temporaries: Sequence[Operand]) -> Body:
         return [self.op("cb_pop_front", t.buffer, self._pages(t)) for t in temporaries]
 
-    def _stage(self, stage: Stage, tiles: prim.Expr) -> Body:
+    def _stage(self, stage: Stage, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         still = stage.at_level(None, stage.streams())
         waits = [self.op("cb_wait_front", t.buffer, self._pages(t)) for t in stage.temporaries()]
         if not stage.maps:
-            return [*waits, *self._results(stage, still, self.blocks.at_once(stage), tiles, _Place)]
+
+            def at_slot(slot: Any) -> _Place:
+                return _Place(block + slot, slot)
+
+            size = self.blocks.at_once(stage)
+            return [*waits, *self._results(stage, still, size, tiles, at_slot)]
         innermost = stage.maps[-1]
         moving = stage.at_level(innermost, stage.streams())
 
-        def of_block(block: tvm.ir.Var, inner: prim.Expr) -> Body:
+        def of_block(along: tvm.ir.Var, inner: prim.Expr) -> Body:
             def here(slot: Any) -> _Place:
-                return _Place().within(innermost, block, slot)
+                return _Place(block).within(innermost, along, slot)
 
             return self._results(stage, moving, self.blocks.size(innermost), inner, here)
 
@@ -151,7 +159,7 @@ class ComputeEmitter(ProgramEmitter):
         """Independent results: all of the block is in DST at once."""
 
         def each(step: Step) -> tirx.Stmt:
-            return slots(tiles, lambda slot: [self._math(stage, step, here(slot), slot)])
+            return slots(tiles, lambda slot: self._math(stage, step, here(slot), slot))
 
         return [
             *self._waits(operands, size),
@@ -182,7 +190,7 @@ class ComputeEmitter(ProgramEmitter):
                 *(
                     part
                     for step in rest
-                    for part in (*self._set_up(step, stage), self._math(stage, step, place, 0))
+                    for part in (*self._set_up(step, stage), *self._math(stage, step, place, 0))
                 ),
                 self.op("tile_regs_commit"),
                 self.op("tile_regs_wait"),
@@ -209,7 +217,7 @@ class ComputeEmitter(ProgramEmitter):
             def add(slot: Any) -> Body:
                 here = place.within(innermost, block, slot)
                 steps = stage.steps[: stage.reducing]
-                return [self._math(stage, step, here, 0) for step in steps]
+                return [part for step in steps for part in self._math(stage, step, here, 0)]
 
             return [
                 *self._waits(operands, size),
@@ -279,15 +287,30 @@ class ComputeEmitter(ProgramEmitter):
         """The result in a slot of the block leaves DST for the same slot of the target."""
         return self.op("pack_tile", _register(stage, slot, 0), stage.target.buffer, slot)
 
-    def _math(self, stage: Stage, step: Step, place: _Place, slot: Any) -> tirx.Stmt:
+    def _math(self, stage: Stage, step: Step, place: _Place, slot: Any) -> Body:
         """``step`` in the registers of the block's result ``slot``."""
+        bindings, place = self._with_coordinates(step, place)
         available = {**step.arguments(), "dst": _register(stage, slot, step.dst)}
         for letter, number in zip("abc", step.registers, strict=False):
             available[f"dst_{letter}"] = _register(stage, slot, number)
         for number, operand in enumerate(step.operands):
             available[f"tile{number}"] = self._tile(stage, operand, place)
         names = [name for name, _ in TILE_OPS[step.math.device].params]
-        return self.op(step.math.device, *(available[name] for name in names))
+        return [*bindings, self.op(step.math.device, *(available[name] for name in names))]
+
+    def _with_coordinates(self, step: Step, place: _Place) -> tuple[Body, _Place]:
+        """Bindings of the output tile's coordinates, as far as constant tiles depend on them."""
+        pages = [o.page for o in step.operands if self._moves_with_tiles(o)]
+        if not pages:
+            return [], place
+        number = tirx.Var("tile", "int32")
+        bindings, fresh = self.coordinates.bind(number, pages)
+        at = replace(place, values={**place.values, **fresh})
+        return [Bind(number, place.tile), *bindings], at
+
+    def _moves_with_tiles(self, operand: Operand) -> bool:
+        """Whether it is another constant tile for another output tile."""
+        return operand.kind == "constant" and operand.moves_with(self.nest.loops)
 
     def _tile(self, stage: Stage, operand: Operand, place: _Place) -> Any:
         """The page from the read pointer that ``operand`` is on."""

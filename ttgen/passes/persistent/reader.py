@@ -12,6 +12,7 @@ from tvm import tirx
 from tvm.ir import prim
 from tvm.tirx.stmt import Bind
 
+from ttgen.passes.device_shape import TILE
 from ttgen.passes.persistent.buffers import fill_word
 from ttgen.passes.persistent.ir import Body, loop, slots, substitute
 from ttgen.passes.persistent.program import ProgramEmitter
@@ -67,19 +68,22 @@ class ReaderEmitter(ProgramEmitter):
         for page in self.nest.const_tiles[constant.buffer]:
             body += [
                 self.op("cb_reserve_back", constant.buffer, 1),
-                self._fill_page(constant, page),
+                *self._fill_page(constant, page),
                 self.op("cb_push_back", constant.buffer, 1),
             ]
         return body
 
-    def _fill_page(self, constant: Operand, page: ConstantPage) -> tirx.Stmt:
+    def _fill_page(self, constant: Operand, page: ConstantPage) -> Body:
         def word(value: float) -> prim.Expr:
             return prim.IntImm("uint32", fill_word(value, self.formats[constant.buffer]))
 
+        name = constant.buffer
         if page.is_uniform:
-            return self.op("fill_page", constant.buffer, word(page.value))
-        corner = page.rows, page.columns, word(page.value), word(page.beyond)
-        return self.op("fill_edge_page", constant.buffer, *corner)
+            return [self.op("fill_page", name, word(page.value))]
+        rest, value = self.op("fill_page", name, word(page.beyond)), word(page.value)
+        if page.diagonal is None:
+            return [rest, self.op("fill_corner", name, page.rows, page.columns, value)]
+        return [rest, self.op("fill_triangle", name, TILE + page.diagonal, value)]
 
     def _read_stages(self, stages: Sequence[Stage], block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         return [part for stage in stages for part in self._read_stage(stage, block, tiles)]

@@ -164,11 +164,20 @@ class Nest:
         return [stage for stage in self.stages if not stage.is_per_run]
 
     @property
+    def loops(self) -> tuple[tirx.For, ...]:
+        """The loops over output tiles, outermost first."""
+        return self.rows if self.columns is None else (*self.rows, self.columns)
+
+    @property
+    def constant_uses(self) -> list[Operand]:
+        """The constant tiles, wherever they are read."""
+        steps = [step for stage in self.stages for step in stage.steps]
+        return [o for step in steps for o in step.operands if o.kind == "constant"]
+
+    @property
     def constants(self) -> list[Operand]:
         """The constant buffers, one operand each."""
-        steps = [step for stage in self.stages for step in stage.steps]
-        found = {o.buffer: o for step in steps for o in step.operands if o.kind == "constant"}
-        return list(found.values())
+        return list({operand.buffer: operand for operand in self.constant_uses}.values())
 
     def maker(self, temporary: Operand) -> Stage:
         """The stage that makes ``temporary``."""

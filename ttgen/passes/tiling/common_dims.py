@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ttgen.analysis import Access, Dim, Expr, Load, Reduce, loads, reductions, with_operands
+from ttgen.analysis import (
+    Access,
+    Dim,
+    Expr,
+    Load,
+    Reduce,
+    Triangle,
+    loads,
+    reductions,
+    with_operands,
+)
 from ttgen.analysis.index import Affine
 from ttgen.passes.device_shape import as_tiles, free_dims
 
@@ -64,6 +74,9 @@ def _moved(expr: Expr, dim: Dim, name: Dim) -> Expr:
         return expr
     if isinstance(expr, Load):
         return Load(_at(expr.access, dim, name))
+    if isinstance(expr, Triangle):
+        dims = tuple(name if one == dim else one for one in expr.dims)
+        return replace(expr, dims=dims)
     return with_operands(expr, lambda one: _moved(one, dim, name))
 
 

@@ -166,6 +166,28 @@ class Dimensions:
         extent, tiles = self._extents[dim]
         return (1, 0) if tiles == 1 else (2, self._coordinates[dim] // (extent - 1))
 
+    def across_diagonal(self, frame: Frame, offset: int) -> tuple[list[int], Any]:
+        """Pages of a buffer for the tiles of ``frame`` along a diagonal, and the current one.
+
+        The diagonal is where a row's number, less a column's, plus ``offset`` is zero. Each page is
+        told by the diagonal of its own rows and columns; all tiles that the diagonal is far from
+        share one page on either side of it.
+        """
+        whole, part = divmod(offset, TILE)
+        (row, row_tiles), (column, column_tiles) = map(self._tiles, (frame.rows, frame.columns))
+        # A tile's own diagonal is 32 * (its row of tiles - its column + whole) + part.
+        first, last = whole - column_tiles + 1, whole + row_tiles - 1
+        lowest, highest = max(first, -2 if part else -1), min(last, 1)
+        diagonals = [TILE * number + part for number in range(lowest, highest + 1)]
+        # No step of this is negative: the device computes with unsigned integers.
+        down, along = _sum(row, max(whole - lowest, 0)), _sum(column, max(lowest - whole, 0))
+        page = (down if first >= lowest else tirx.max(down, along)) - along
+        return diagonals, page if last <= highest else tirx.min(page, highest - lowest)
+
+    def _tiles(self, dim: Dim) -> tuple[tvm.ir.Var, int]:
+        """The variable that counts the tiles along ``dim``, and how many there are."""
+        return self._coordinates[dim], self._extents[dim][1]
+
 
 def _sum(a: Any, b: Any) -> Any:
     return b if _is_zero(a) else a if _is_zero(b) else a + b

@@ -18,6 +18,7 @@ from ttgen.analysis import (
     Load,
     Mask,
     Reduce,
+    Triangle,
     Vector,
     reductions,
 )
@@ -67,6 +68,8 @@ class Expressions:
                 return Tile(self.stages.constant(value), 0, frame)
             case Mask():
                 return self.stages.mask(expr, frame)
+            case Triangle():
+                return self.stages.triangle(expr, frame)
             case Load(access=access):
                 return self._loaded(access, frame, at)
             case _:
@@ -113,12 +116,12 @@ class Expressions:
                 return self._vector(expr, frame, at, dst)
             case Reduce():
                 return self._reductions.into_dst(expr, frame)
-            case Load() | Const() | Mask():
+            case Load() | Const() | Mask() | Triangle():
                 return self._load(self.tile(expr, frame, at), frame, at, dst)
 
     def _in_memory(self, expr: Expr, frame: Frame) -> bool:
         """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
-        is_leaf = isinstance(expr, Load | Const | Mask)
+        is_leaf = isinstance(expr, Load | Const | Mask | Triangle)
         return is_leaf or expr in self.shared or frame.narrowed(expr) != frame
 
     def _temporary(self, expr: Expr, frame: Frame, at: Location) -> Tile:

@@ -20,15 +20,17 @@ TEMPORARY, CONSTANT = "tt.cb", "tt.const"
 class ConstantPage:
     """A page of a constant buffer: ``value`` in the first ``rows`` and ``columns`` of its tile.
 
-    ``beyond`` is what the rest of the tile holds.
+    With a ``diagonal``, ``value`` is where the row's number, less the column's, plus that is not
+    negative. ``beyond`` is what the rest of the tile holds.
     """
 
     value: float
     beyond: float = 0.0
     rows: int = TILE
     columns: int = TILE
+    diagonal: int | None = None
 
     @property
     def is_uniform(self) -> bool:
         """Whether the page holds one number everywhere."""
-        return self.rows == TILE and self.columns == TILE
+        return self.rows == TILE and self.columns == TILE and self.diagonal is None

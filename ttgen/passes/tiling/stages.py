@@ -11,8 +11,8 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from ttgen.analysis import Dim, Mask
-from ttgen.errors import Location
+from ttgen.analysis import Dim, Mask, Triangle
+from ttgen.errors import Location, LoweringError
 from ttgen.formats import FORMATS, Format, working_format
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import TILE
@@ -104,6 +104,29 @@ class Stages:
         wish = f"{kinds.get((mask.inside, mask.outside), 'lowest')}_{mask.dim.name}"
         return Tile(self._constant(wish, (*others, last)), page, frame)
 
+    def triangle(self, triangle: Triangle, frame: Frame) -> Tile:
+        """A tile of ``triangle``: its pages are for tiles beside the diagonal and across it.
+
+        LoweringError where the triangle is not one of the rows and columns of ``frame``.
+        """
+        over, under = triangle.dims
+        offset = triangle.difference.offset
+        inside, outside = 1.0, 0.0
+        if (over, under) == (frame.columns, frame.rows):
+            # Not in the triangle of columns that come before rows, which begins one further on.
+            inside, outside, offset = outside, inside, -offset - 1
+        elif (over, under) != (frame.rows, frame.columns):
+            raise LoweringError(
+                f"the condition '{triangle}' does not line up with tiles over {frame.rows.name} "
+                f"and {frame.columns.name}",
+                at=triangle.at,
+                hint="conditions compare the indices of the two dimensions that make tiles",
+            )
+        diagonals, page = self.dims.across_diagonal(frame, offset)
+        pages = tuple(_triangular(diagonal, inside, outside) for diagonal in diagonals)
+        wish = f"{over.name}_from_{under.name}"
+        return Tile(self._constant(wish, pages), page, frame)
+
     def _constant(self, wish: str, pages: tuple[ConstantPage, ...]) -> tvm.ir.Var:
         if pages not in self.const_tiles:
             self.const_tiles[pages] = self._new_buffer(wish, CONSTANT)
@@ -116,6 +139,13 @@ class Stages:
         buffer = tirx.decl_buffer((TILE, TILE), self.output.dtype, name, scope=scope, **layout)
         self.buffers.append(buffer)
         return buffer
+
+
+def _triangular(diagonal: int, inside: float, outside: float) -> ConstantPage:
+    """A page of a triangle; of one number where the diagonal is beside the tile."""
+    if diagonal <= -TILE:
+        return ConstantPage(outside)
+    return ConstantPage(inside, outside, diagonal=diagonal if diagonal < TILE - 1 else None)
 
 
 def sequence(body: Sequence[tirx.Stmt]) -> tirx.Stmt:
