@@ -77,6 +77,13 @@ def k():
     return [A, B, R, S, te.compute((64, 64), lambda i, j: tree(i, j).astype("bfloat16"), name="C")]
 """
 
+TRIANGLE = """\
+def k():
+    A = te.placeholder((64, 96), dtype="bfloat16", name="A")
+    zero = te.const(0, "bfloat16")
+    return [A, te.compute((64, 96), lambda i, j: te.if_then_else(j <= i, A[i, j], zero), name="C")]
+"""
+
 PLANS = {
     "everything else": plan_of(EVERYTHING_ELSE),
     "gemm": GEMM,
@@ -86,6 +93,7 @@ PLANS = {
         for op in ("add", "sub", "mul", "copy")
     },
     "formats": plan_of(FORMATS_MIXED),
+    "triangle": plan_of(TRIANGLE),
     "bfp8": plan_of(elementwise("add", (64, 64)), layouts={"A": {"dtype": "bfp8_b"}}),
     "rows": plan_of(
         elementwise("add", (40, 70)), layouts={"A": {"page": "row"}, "C": {"page": "row"}}

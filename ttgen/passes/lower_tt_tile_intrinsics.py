@@ -7,7 +7,7 @@ one: a sum and what is done with it, a chain of operations whose other operands 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tvm.tirx import PrimFunc
@@ -65,7 +65,7 @@ class LowerTTTileIntrinsics(FuncPass):
             {
                 attrs.CONSTANTS: loops.constants,
                 attrs.CONST_TILES: {
-                    name: [asdict(page) for page in pages]
+                    name: [page.as_attribute() for page in pages]
                     for name, pages in loops.const_tiles.items()
                 },
                 attrs.COMPUTE_CONFIG: {

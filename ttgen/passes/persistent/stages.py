@@ -226,7 +226,7 @@ class _Parser:
         stages = tuple(self._stages(body))
         rows, columns = _rows_and_columns(loops)
         tiles = attrs.require(self._func, attrs.CONST_TILES, "GridToPersistentTT")
-        const_tiles = {n: [ConstantPage(**page) for page in pages] for n, pages in tiles.items()}
+        const_tiles = {n: [*map(ConstantPage.of_attribute, pages)] for n, pages in tiles.items()}
         return Nest(rows, columns, stages, const_tiles, body[-1].span)
 
     def _stages(self, body: list[tirx.Stmt]) -> list[Stage]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import isinf
+from typing import Any
 
 from ttgen.passes.device_shape import TILE
 
@@ -34,3 +37,16 @@ class ConstantPage:
     def is_uniform(self) -> bool:
         """Whether the page holds one number everywhere."""
         return self.rows == TILE and self.columns == TILE and self.diagonal is None
+
+    def as_attribute(self) -> dict[str, Any]:
+        """The page in an attribute of a function; infinities as text, or they are not printed."""
+        return {
+            name: str(value) if isinstance(value, float) and isinf(value) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def of_attribute(cls, page: Mapping[str, Any]) -> ConstantPage:
+        """The page that :meth:`as_attribute` gives ``page`` for."""
+        numbers = {name: float(page[name]) for name in ("value", "beyond")}
+        return cls(**{**page, **numbers})
