@@ -28,6 +28,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "sign": lambda x, y: relax.op.sign(x),
     "square": lambda x, y: relax.op.square(x),
     "negative": lambda x, y: relax.op.negative(x),
+    "tril": lambda x, y: relax.op.tril(x, 1),
+    "triu": lambda x, y: relax.op.triu(x, -1),
     "power": lambda x, y: relax.op.power(relax.op.abs(x), y),
 }
 

@@ -56,6 +56,12 @@ def _reduction(name: str, axis: Any, keepdims: bool, shape: tuple[int, ...]) -> 
 
 
 LOWERS = {
+    "a lower triangle": Function(
+        'topi.trilu(A, te.const(2, "int32"), False)', (RAGGED,), lambda A: np.tril(A, 2)
+    ),
+    "an upper triangle": Function(
+        'topi.trilu(A, te.const(-1, "int32"), True)', (MATRIX,), lambda A: np.triu(A, -1)
+    ),
     "dense": Function("topi.nn.dense(A, B)", (MATRIX, (N, K)), lambda A, B: A @ B.T),
     "dense with a bias": Function(
         "topi.nn.dense(A, B, D)", (MATRIX, (N, K), (N,)), lambda A, B, D: A @ B.T + D
