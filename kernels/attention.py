@@ -19,15 +19,18 @@ def masked(S: int = 64, D: int = 64):
 def causal(S: int = 64, D: int = 64):
     """The same where no position looks at a later one."""
     Q, K, V = (te.placeholder((S, D), "bfloat16", name=name) for name in "QKV")
-    scores = _scores(Q, K)
+    scores, scale = topi.matmul(Q, K, transp_b=True), _scale(D)
     never = te.const(float("-inf"), "bfloat16")
-    seen = te.compute((S, S), lambda i, j: te.if_then_else(j <= i, scores[i, j], never))
+    seen = te.compute((S, S), lambda i, j: te.if_then_else(j <= i, scores[i, j] * scale, never))
     return [Q, K, V, _weighted(seen, V)]
 
 
 def _scores(Q, K):
-    scale = te.const(int(Q.shape[1]) ** -0.5, "bfloat16")
-    return topi.multiply(topi.matmul(Q, K, transp_b=True), scale)
+    return topi.multiply(topi.matmul(Q, K, transp_b=True), _scale(int(Q.shape[1])))
+
+
+def _scale(D):
+    return te.const(D**-0.5, "bfloat16")
 
 
 def _weighted(scores, V):

@@ -131,13 +131,13 @@ class _Program:
         for part in node.seq[:] if isinstance(node, tirx.SeqStmt) else [node]:
             here = location(part.span, at)
             match part:
+                case tirx.Evaluate() if isinstance(part.value, tvm.ir.Call):
+                    self._op(part.value, scope, location(part.value.span, here))
                 case tirx.For():
                     self._loop(part, scope, here)
                 case Bind():
                     self._expr(part.value, scope, here)
                     scope.add(address(part.var))
-                case tirx.Evaluate() if isinstance(part.value, tvm.ir.Call):
-                    self._op(part.value, scope, location(part.value.span, here))
                 case _:
                     shown = str(part).strip().splitlines()[-1].strip()
                     raise self._error(

@@ -220,6 +220,9 @@ def _body(node: tirx.Stmt, scope: _Scope) -> tuple[model.Statement, ...]:
 def _statement(node: tirx.Stmt, scope: _Scope) -> model.Statement:
     """The statement for the plan; a binding is entered into ``scope``."""
     match node:
+        # Most statements are operations, and to find that a node is of no other kind takes long.
+        case tirx.Evaluate() if isinstance(node.value, tvm.ir.Call):
+            return _op(node.value, scope)
         case tirx.For():
             start, extent = _expr(node.min, scope), _expr(node.extent, scope)
             name = _fresh(node.loop_var, scope)
@@ -234,8 +237,6 @@ def _statement(node: tirx.Stmt, scope: _Scope) -> model.Statement:
             value = _expr(node.value, scope)
             name = scope[address(node.var)] = _fresh(node.var, scope)
             return model.Let(var=name, value=value)
-        case tirx.Evaluate() if isinstance(node.value, tvm.ir.Call):
-            return _op(node.value, scope)
     raise LoweringError(f"a plan cannot hold '{node}'")
 
 
