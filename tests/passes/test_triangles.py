@@ -182,23 +182,40 @@ def test_what_is_no_triangle_is_refused(condition: str, says: str) -> None:
     assert caught.value.at.line == 6
 
 
-def test_a_triangle_of_a_batch_dimension_is_refused() -> None:
-    source = te(
-        {"A": (40, M, N)},
-        f"C = te.compute((40, {M}, {N}), lambda b, i, j: te.if_then_else(j <= b, A[b, i, j], "
-        f'{ZERO}), name="C")',
-    )
-    with pytest.raises(LoweringError, match="does not line up with tiles over i and j"):
-        plan_of(source)
+CUT: dict[str, tuple[str, Callable[..., Any]]] = {
+    "of batches": (
+        te(
+            {"A": (3, 3, M, N)},
+            f"C = te.compute((3, 3, {M}, {N}), lambda b, c, i, j: te.if_then_else(b <= c, "
+            f'A[b, c, i, j], {ZERO}), name="C")',
+        ),
+        lambda A: np.where(np.tri(3).T[..., None, None], A, 0),
+    ),
+    "of whole blocks": (
+        prim_func(
+            buffers("ABC", [(96, 96)] * 3),
+            "for i, j, ii, jj in T.grid(3, 3, 32, 32):\n"
+            "    C[i * 32 + ii, j * 32 + jj] = T.if_then_else(\n"
+            "        j < i, A[i * 32 + ii, j * 32 + jj], B[i * 32 + ii, j * 32 + jj])",
+        ),
+        lambda A, B: np.where(np.kron(np.tri(3, k=-1), np.ones((32, 32))), A, B),
+    ),
+}
 
 
-def test_a_triangle_of_parts_of_dimensions_is_refused() -> None:
-    """Blocks of 4 rows and columns: neither loop is a dimension of a tensor."""
+@pytest.mark.parametrize(("source", "meaning"), CUT.values(), ids=CUT)
+def test_loops_over_no_elements_of_tiles_are_cut(source: str, meaning: Callable[..., Any]) -> None:
+    """The output falls into parts, in which the condition is always the same."""
+    assert_means(source, meaning)
+    assert not any("from" in cb.name for cb in plan_of(source).circular_buffers)
+
+
+def test_blocks_inside_of_tiles_are_refused() -> None:
     source = prim_func(
         buffers("AC", [(64, 64)] * 2),
-        "for i, j, ii, jj in T.grid(16, 16, 4, 4):\n"
-        "    C[i * 4 + ii, j * 4 + jj] = T.if_then_else(\n"
-        "        j <= i, A[i * 4 + ii, j * 4 + jj], T.bfloat16(0))",
+        "for i, j, ii, jj in T.grid(4, 4, 16, 16):\n"
+        "    C[i * 16 + ii, j * 16 + jj] = T.if_then_else(\n"
+        "        j <= i, A[i * 16 + ii, j * 16 + jj], T.bfloat16(0))",
     )
-    with pytest.raises(LoweringError, match="does not compare whole dimensions of tensors"):
+    with pytest.raises(LoweringError, match="inside of a tile"):
         plan_of(source)

@@ -285,13 +285,13 @@ def moved(expr: Expr, values: Mapping[Axis, Affine]) -> Expr:
     return rebuilt(expr, at_values)
 
 
-def not_negative(value: Affine, at: Location) -> Expr:
+def not_negative(value: Affine, at: Location, *, may_change: bool = True) -> Expr:
     """Whether ``value`` is not negative: a number, or a triangle where it is a difference.
 
-    Restart asks for loops in which the condition is always the same where it is none.
+    Restart asks for loops in which it is always the same, if it is none or not ``may_change``.
     """
     low, high = value.bounds
-    if low < 0 <= high and is_difference(value):
+    if may_change and low < 0 <= high and is_difference(value):
         return Triangle(value, at=at)
     return Const(float(not is_below(value, 0)))
 

@@ -6,6 +6,7 @@ dimensions of another, as after a reshape, its view has one entry for each of th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from ttgen.analysis.expr import (
     Vector,
     binary,
     loads,
+    not_negative,
     vector,
 )
 from ttgen.analysis.index import Affine, Axis, Dim, Index, dimension
@@ -45,7 +47,7 @@ def _with_views(expr: Expr, viewed: dict[Access, Access]) -> Expr:
         case Load(access=access):
             return Load(viewed[access])
         case Triangle():
-            return _between_dims(expr, {dim for access in viewed.values() for dim in access.dims})
+            return _between_dims(expr, viewed.values())
         case Binary(op=op, a=a, b=b, at=at):
             return binary(op, _with_views(a, viewed), _with_views(b, viewed), at)
         case Vector(op=op, operands=operands, at=at):
@@ -59,19 +61,23 @@ def _with_views(expr: Expr, viewed: dict[Access, Access]) -> Expr:
             return expr
 
 
-def _between_dims(triangle: Triangle, known: set[Dim]) -> Triangle:
-    """``triangle`` with the ``known`` dimensions that it compares."""
-    dims: list[Dim] = []
-    for side in sides(triangle.difference):
-        dim = next((one for one in known if set(one.axes) == set(side.terms)), None)
-        if dim is None or dimension(side, dim.extent) != Index(dim, dim.extent):
-            raise LoweringError(
-                f"the condition '{triangle}' does not compare whole dimensions of tensors",
-                at=triangle.at,
-                hint="compare the indices that two dimensions are visited by",
-            )
-        dims.append(dim)
-    return Triangle(Affine({}, triangle.difference.offset), tuple(dims), triangle.at)
+def _between_dims(triangle: Triangle, accesses: Collection[Access]) -> Expr:
+    """``triangle`` with the dimensions that it compares, which make tiles.
+
+    Restart asks for loops to be cut where the condition changes if they are others: of batches, or
+    of whole blocks.
+    """
+    tiled = {dim for access in accesses for dim in access.dims[-2:]}
+    difference = triangle.difference
+    dims = [dim for side in sides(difference) for dim in tiled if _is_visited_by(dim, side)]
+    if len(dims) < 2:
+        return not_negative(difference, triangle.at, may_change=False)
+    return Triangle(Affine({}, difference.offset), tuple(dims), triangle.at)
+
+
+def _is_visited_by(dim: Dim, index: Affine) -> bool:
+    """Whether ``index`` counts the elements of ``dim``."""
+    return dimension(index, dim.extent) == Index(dim, dim.extent)
 
 
 def _joints(indices: list[Affine]) -> set[Pair]:
