@@ -123,6 +123,11 @@ def check_present(func: PrimFunc, key: str, asked_by: str) -> None:
         )
 
 
+def is_same(earlier: Any, value: Any) -> bool:
+    """Whether an attribute is the very object that it was; numbers and text are compared."""
+    return bool(value.same_as(earlier) if hasattr(value, "same_as") else value == earlier)
+
+
 def optional(func: PrimFunc, key: str) -> Any:
     """The attribute ``key`` as plain Python, or None; like :func:`require`'s not to be changed."""
     value = of(func).get(key)

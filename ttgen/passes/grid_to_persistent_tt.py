@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import tvm
+import tvm_ffi
 from tvm import s_tir, tirx
 from tvm.ir import IRModule
 from tvm.tirx import PrimFunc
@@ -77,6 +78,7 @@ class GridToPersistentTT(TTPass):
         blocks = self._blocks(func, nests, shares)
         scratch = scratch_buffers(attrs.require(func, attrs.LAYOUT_DESC, self.name))
         buffers = circular_buffers(func, list(zip(nests, blocks, strict=True)), scratch)
+        described = tvm_ffi.convert(buffers)  # once: what programs share is compared by identity
         own = partition_constants(partition)
         shard = tirx.Var("sy", "int32"), tirx.Var("sx", "int32")
         formats = {str(buffer["name"]): str(buffer["dtype"]) for buffer in buffers}
@@ -100,7 +102,9 @@ class GridToPersistentTT(TTPass):
             if nest is nests[-1]:
                 bodies["compute"] += compute.closing(constants)
         return {
-            program: _program(func, program, bodies[program], [start, count, *shard], buffers, own)
+            program: _program(
+                func, program, bodies[program], [start, count, *shard], described, own
+            )
             for program in PROGRAM_NAMES
         }
 
@@ -140,7 +144,7 @@ def _program(
     program: ProgramName,
     body: Body,
     arguments: list[tvm.ir.Var],
-    buffers: list[dict[str, Any]],
+    buffers: tvm.ir.Array,
     own: Mapping[tvm.ir.Var, int],
 ) -> PrimFunc:
     """A program as a function of the tensors, runtime arguments and constants that it uses.

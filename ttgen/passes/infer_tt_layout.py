@@ -73,7 +73,7 @@ class InferTTLayout(FuncPass):
     def _check_names(self, func: PrimFunc, known: list[str]) -> None:
         annotated = [
             key.removeprefix(attrs.BUFFER_PREFIX)
-            for key in (func.attrs.keys() if func.attrs else ())
+            for key in attrs.of(func)
             if key.startswith(attrs.BUFFER_PREFIX)
         ]
         user = _mapping(func, attrs.USER_LAYOUT)

@@ -30,7 +30,7 @@ def check(before: IRModule, after: IRModule, made_by: str) -> None:
         attrs.check_known(func)
         found = attrs.of(func)
         for key, rule in _RULES.items():
-            if key not in found or any(_is_same(one.get(key), found[key]) for one in kept):
+            if key not in found or any(attrs.is_same(one.get(key), found[key]) for one in kept):
                 continue
             for problem in rule(func, attrs.plain(found[key])):
                 raise LoweringError(
@@ -38,11 +38,6 @@ def check(before: IRModule, after: IRModule, made_by: str) -> None:
                     at=attrs.kernel_place(func),
                     hint="this is a fault of the pass, not of the kernel",
                 )
-
-
-def _is_same(earlier: Any, value: Any) -> bool:
-    """Whether an attribute is the very object that it was; numbers and text are compared."""
-    return bool(value.same_as(earlier) if hasattr(value, "same_as") else value == earlier)
 
 
 def _arch(_: PrimFunc, name: Any) -> Iterator[str]:

@@ -90,7 +90,8 @@ def _check_shared(programs: Mapping[ProgramName, PrimFunc]) -> set[str]:
     for key in _SHARED:
         for program, func in programs.items():
             attrs.check_present(func, key, VerifyTTIR.name)
-            if not tvm_ffi.structural_equal(func.attrs[key], reader.attrs[key]):
+            own, first = attrs.of(func)[key], attrs.of(reader)[key]
+            if not (attrs.is_same(own, first) or tvm_ffi.structural_equal(own, first)):
                 raise LoweringError(
                     f"the reader and the {program} disagree about '{key}'",
                     at=attrs.kernel_place(func),
