@@ -251,17 +251,29 @@ def _parts(expr: Expr) -> Iterator[Expr]:
         pending += reversed(operands(part))
 
 
-def rebuilt(expr: Expr, value_of: Callable[[Leaf], Expr]) -> Expr:
-    """``expr`` with ``value_of(leaf)`` in the place of every leaf; what numbers make is folded."""
-    match expr:
-        case Binary(op=op, a=a, b=b, at=at):
-            return binary(op, rebuilt(a, value_of), rebuilt(b, value_of), at)
-        case Vector(op=op, at=at):
-            return vector(op, *(rebuilt(one, value_of) for one in expr.operands), at=at)
-        case Reduce(op=op, dims=dims, value=value, at=at):
-            return Reduce(op, dims, rebuilt(value, value_of), at)
-        case _:
-            return value_of(expr)
+def rebuilt(
+    expr: Expr,
+    value_of: Callable[[Leaf], Expr],
+    dims_of: Callable[[Reduce, Expr], tuple[Dim, ...]] = lambda reduce, _: reduce.dims,
+) -> Expr:
+    """``expr`` with ``value_of(leaf)`` in the place of every leaf; what numbers make is folded.
+
+    ``dims_of(reduce, value)``: the dimensions of a reduction that is of ``value`` then.
+    """
+
+    def visit(part: Expr) -> Expr:
+        match part:
+            case Binary(op=op, a=a, b=b, at=at):
+                return binary(op, visit(a), visit(b), at)
+            case Vector(op=op, operands=those, at=at):
+                return vector(op, *map(visit, those), at=at)
+            case Reduce(op=op, at=at):
+                value = visit(part.value)
+                return Reduce(op, dims_of(part, value), value, at)
+            case _:
+                return value_of(part)
+
+    return visit(expr)
 
 
 def replaced(expr: Expr, value_of: Callable[[Access], Expr]) -> Expr:

@@ -6,23 +6,21 @@ dimensions of another, as after a reshape, its view has one entry for each of th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ttgen.analysis.conditions import sides
 from ttgen.analysis.expr import (
     Access,
-    Binary,
     Expr,
+    Leaf,
     Load,
     Reduce,
     Triangle,
-    Vector,
-    binary,
     loads,
     not_negative,
-    vector,
+    rebuilt,
 )
 from ttgen.analysis.index import Affine, Axis, Dim, Index, dimension
 from ttgen.analysis.stores import check_independent
@@ -42,23 +40,24 @@ def settled(target: Access, value: Expr, at: Location) -> tuple[Access, Expr, Lo
     return viewed[target], _with_views(value, viewed), at
 
 
-def _with_views(expr: Expr, viewed: dict[Access, Access]) -> Expr:
-    match expr:
-        case Load(access=access):
-            return Load(viewed[access])
-        case Triangle():
-            return _between_dims(expr, viewed.values())
-        case Binary(op=op, a=a, b=b, at=at):
-            return binary(op, _with_views(a, viewed), _with_views(b, viewed), at)
-        case Vector(op=op, operands=operands, at=at):
-            return vector(op, *(_with_views(one, viewed) for one in operands), at=at)
-        case Reduce(op=op, dims=dims, value=value, at=at):
-            reduced = {axis for dim in dims for axis in dim.axes}
-            value = _with_views(value, viewed)
-            found = dict.fromkeys(dim for operand in loads(value) for dim in operand.dims)
-            return Reduce(op, tuple(d for d in found if set(d.axes) & reduced), value, at)
-        case _:
-            return expr
+def _with_views(expr: Expr, viewed: Mapping[Access, Access]) -> Expr:
+    def value_of(leaf: Leaf) -> Expr:
+        match leaf:
+            case Load(access=access):
+                return Load(viewed[access])
+            case Triangle():
+                return _between_dims(leaf, viewed.values())
+            case _:
+                return leaf
+
+    return rebuilt(expr, value_of, _reduced_dims)
+
+
+def _reduced_dims(reduce: Reduce, value: Expr) -> tuple[Dim, ...]:
+    """The dimensions of ``value``, which has views, that ``reduce`` runs over."""
+    reduced = {axis for dim in reduce.dims for axis in dim.axes}
+    found = dict.fromkeys(dim for operand in loads(value) for dim in operand.dims)
+    return tuple(dim for dim in found if set(dim.axes) & reduced)
 
 
 def _between_dims(triangle: Triangle, accesses: Collection[Access]) -> Expr:
