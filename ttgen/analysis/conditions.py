@@ -62,19 +62,9 @@ def order(condition: prim.Expr, scope: Scope, at: Location) -> list[Affine]:
     if not isinstance(condition, _COMPARISONS) or is_on_values(condition):
         return []
     a, b = affine(condition.a, scope, at), affine(condition.b, scope, at)
-    one = Affine({}, 1)
-    match condition:
-        case prim.LE():
-            found = [b - a]
-        case prim.LT():
-            found = [b - a - one]
-        case prim.GE():
-            found = [a - b]
-        case prim.GT():
-            found = [a - b - one]
-        case _:
-            found = [a - b, b - a]
-    return found if is_difference(a - b) else []
+    if not is_difference(a - b):
+        return []
+    return [Affine({}, -1) - value for value in _excesses(condition, a, b)]
 
 
 def is_difference(value: Affine) -> bool:
@@ -91,20 +81,24 @@ def sides(value: Affine) -> tuple[Affine, Affine]:
 
 
 def _compared(condition: prim.Expr, a: Affine, b: Affine) -> bool:
+    holds = all(_is_negative(value) for value in _excesses(condition, a, b))
+    return not holds if isinstance(condition, prim.NE) else holds
+
+
+def _excesses(condition: prim.Expr, a: Affine, b: Affine) -> list[Affine]:
+    """What is negative where ``condition`` compares ``a`` and ``b`` and holds; for != where not."""
     one = Affine({}, 1)
     match condition:
         case prim.LE():
-            return _is_negative(a - b - one)
+            return [a - b - one]
         case prim.LT():
-            return _is_negative(a - b)
+            return [a - b]
         case prim.GE():
-            return _is_negative(b - a - one)
+            return [b - a - one]
         case prim.GT():
-            return _is_negative(b - a)
-        case prim.EQ():
-            return _is_negative(a - b - one) and _is_negative(b - a - one)
+            return [b - a]
         case _:
-            return not (_is_negative(a - b - one) and _is_negative(b - a - one))
+            return [a - b - one, b - a - one]
 
 
 def _is_negative(value: Affine) -> bool:

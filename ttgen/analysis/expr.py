@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, TypeAlias, TypeVar
 
 import tvm
@@ -489,20 +490,12 @@ def truth_value(condition: prim.Expr, scope: Scope, at: Location) -> Expr:
         case _ if type(condition) in _COMPARED and is_on_values(condition):
             a, b = (_compared(operand, scope, at) for operand in (condition.a, condition.b))
             return vector(_COMPARED[type(condition)], a, b, at=at)
-        case prim.NE() if order(condition, scope, at):
-            return vector("eqz", truth_value(prim.EQ(condition.a, condition.b), scope, at), at=at)
         case _ if differences := order(condition, scope, at):
-            return _all([not_negative(difference, at) for difference in differences], at)
+            hold = [not_negative(difference, at) for difference in differences]
+            both = reduce(lambda a, b: _combined("min", _ZERO, a, b, at), hold)
+            return vector("eqz", both, at=at) if isinstance(condition, prim.NE) else both
         case _:
             return Const(float(truth(condition, scope, at)))
-
-
-def _all(conditions: list[Expr], at: Location) -> Expr:
-    """Whether all of one or two conditions hold."""
-    if _ZERO in conditions:
-        return _ZERO
-    first, *others = [one for one in conditions if one != _ONE] or [_ONE]
-    return vector("min", first, *others, at=at) if others else first
 
 
 def _joined(op: str, decides: Const, condition: Any, scope: Scope, at: Location) -> Expr:
@@ -510,11 +503,17 @@ def _joined(op: str, decides: Const, condition: Any, scope: Scope, at: Location)
     a = truth_value(condition.a, scope, at)
     if a == decides:
         return decides
-    b = truth_value(condition.b, scope, at)
+    return _combined(op, decides, a, truth_value(condition.b, scope, at), at)
+
+
+def _combined(op: str, decides: Const, a: Expr, b: Expr, at: Location) -> Expr:
+    """Two truth values by ``op``, which is ``decides`` where one of them is."""
+    if decides in (a, b):
+        return decides
     if isinstance(a, Const):
         return b
     if isinstance(b, Const):
-        return decides if b == decides else a
+        return a
     return vector(op, a, b, at=at)
 
 

@@ -26,11 +26,11 @@ _ZERO = prim.IntImm("int32", 0)
 class _Place:
     """Where the emitter stands: slots in the blocks around it, and the values of loop variables.
 
-    ``tile`` is the number of the output tile; ``output`` counts in the block of output tiles,
-    ``inner`` in the blocks along loops, by loop.
+    ``output`` counts in ``block``, a block of output tiles, ``inner`` in the blocks along loops, by
+    loop.
     """
 
-    tile: Any
+    block: tvm.ir.Var
     output: Any = _ZERO
     inner: Mapping[tvm.ir.Var, Any] = field(default_factory=dict)
     values: Mapping[tvm.ir.Var, prim.Expr] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class ComputeEmitter(ProgramEmitter):
         if not stage.maps:
 
             def at_slot(slot: Any) -> _Place:
-                return _Place(block + slot, slot)
+                return _Place(block, slot)
 
             size = self.blocks.at_once(stage)
             return [*waits, *self._results(stage, still, size, tiles, at_slot)]
@@ -306,7 +306,7 @@ class ComputeEmitter(ProgramEmitter):
         number = tirx.Var("tile", "int32")
         bindings, fresh = self.coordinates.bind(number, pages)
         at = replace(place, values={**place.values, **fresh})
-        return [Bind(number, place.tile), *bindings], at
+        return [Bind(number, place.block + place.output), *bindings], at
 
     def _moves_with_tiles(self, operand: Operand) -> bool:
         """Whether it is another constant tile for another output tile."""
