@@ -20,6 +20,9 @@ from ttgen_runtime import interp
 HEADER = "from tvm import te\nfrom tvm.script import tirx as T\n"
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*"}
 GEMM_FORMS = ("block", "separate", "nested", "split", "threads", "thread_block", "te")
+#: Matrices that are whole tiles along neither side.
+M, N = 40, 70
+SHAPES = {"A": (M, N), "B": (M, N)}
 ELEMENTWISE_FORMS = ("plain", "block", "split", "threads", "te")
 
 
@@ -215,6 +218,22 @@ def te(shapes: dict[str, tuple[int, ...]], body: str) -> str:
     )
     indented = indent(dedent(body).strip(), "    ")
     return f"def k():\n{tensors}{indented}\n    return [{', '.join(shapes)}, C]\n"
+
+
+def each(value: str, **shapes: tuple[int, ...]) -> str:
+    """``value`` of A, B and others at i and j, for each of them."""
+    tensors = {**SHAPES, **shapes}
+    body = f"for i, j in T.grid({M}, {N}):\n    C[i, j] = {value}"
+    return prim_func(buffers([*tensors, "C"], [*tensors.values(), (M, N)]), body)
+
+
+def reduced(value: str, op: str = "sum") -> str:
+    """``value`` of A and B at i and n, over n."""
+    return te(
+        SHAPES,
+        f'n = te.reduce_axis((0, {N}), name="n")\n'
+        f'C = te.compute(({M},), lambda i: te.{op}({value}, axis=n), name="C")',
+    )
 
 
 def relu(value: str) -> str:

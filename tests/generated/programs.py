@@ -155,6 +155,10 @@ class Choice:
     def __str__(self) -> str:
         return f"te.if_then_else({self.loop} < {self.at}, {self.a}, {self.b})"
 
+    def holds(self, counted: Callable[[str], Any]) -> Any:
+        """Where ``a`` is taken; ``counted`` gives the iterations of a loop."""
+        return counted(self.loop) < self.at
+
 
 @dataclass(frozen=True)
 class Triangle:
@@ -168,6 +172,10 @@ class Triangle:
 
     def __str__(self) -> str:
         return f"te.if_then_else({self.over} + {self.shift} >= {self.under}, {self.a}, {self.b})"
+
+    def holds(self, counted: Callable[[str], Any]) -> Any:
+        """Where ``a`` is taken; ``counted`` gives the iterations of a loop."""
+        return counted(self.over) + self.shift >= counted(self.under)
 
 
 @dataclass
@@ -262,13 +270,9 @@ class Program:
                 return np.float64(abs(value) if size else value)
             case Load(name=name):
                 return self._loaded(known[name], expr.places(), axes)
-            case Choice(loop=loop, at=at, a=a, b=b):
+            case Choice(a=a, b=b) | Triangle(a=a, b=b):
                 left, right = (self._value(operand, known, axes, size) for operand in (a, b))
-                return np.where(self._counted(loop, axes) < at, left, right)
-            case Triangle(over=over, under=under, shift=shift, a=a, b=b):
-                left, right = (self._value(operand, known, axes, size) for operand in (a, b))
-                is_over = self._counted(over, axes) + shift >= self._counted(under, axes)
-                return np.where(is_over, left, right)
+                return np.where(expr.holds(lambda loop: self._counted(loop, axes)), left, right)
             case Vector(operands=operands):
                 _, meaning, largest = expr.row
                 values = (self._value(operand, known, axes, size) for operand in operands)

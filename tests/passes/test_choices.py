@@ -11,30 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sources import assert_means, buffers, plan_of, prim_func, te
+from sources import SHAPES, M, N, assert_means, buffers, each, plan_of, prim_func, reduced, te
 
 from ttgen.analysis.expr import Const, Vector, power, vector
 from ttgen.errors import Location
 from ttgen.plan.model import BinaryOp, For, Op, Plan, Statement
 
-M, N, K = 40, 70, 50
+K = 50
 MATRIX, ROW, COLUMN, POINT = (M, N), (1, N), (M, 1), (1, 1)
-SHAPES = {"A": MATRIX, "B": MATRIX}
-
-
-def each(value: str, **shapes: tuple[int, ...]) -> str:
-    """``value`` of A, B and others at i and j, for each of them."""
-    tensors = {**SHAPES, **shapes}
-    body = f"for i, j in T.grid({M}, {N}):\n    C[i, j] = {value}"
-    return prim_func(buffers([*tensors, "C"], [*tensors.values(), MATRIX]), body)
-
-
-def summed(value: str, op: str = "sum") -> str:
-    return te(
-        SHAPES,
-        f'n = te.reduce_axis((0, {N}), name="n")\n'
-        f'C = te.compute(({M},), lambda i: te.{op}({value}, axis=n), name="C")',
-    )
 
 
 def number(value: float) -> str:
@@ -143,27 +127,27 @@ def test_comparisons_of_tensors_and_numbers(symbol: str, other: str, is_first: b
 
 AROUND_REDUCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "summed": (
-        summed(f"te.if_then_else(A[i, n] < B[i, n], {number(3)}, B[i, n])"),
+        reduced(f"te.if_then_else(A[i, n] < B[i, n], {number(3)}, B[i, n])"),
         lambda A, B: np.where(A < B, 3, B).sum(axis=1),
     ),
     "summed, zero in the padding for a condition that is not": (
-        summed(f"te.if_then_else(A[i, n] >= {number(0)}, A[i, n], B[i, n])"),
+        reduced(f"te.if_then_else(A[i, n] >= {number(0)}, A[i, n], B[i, n])"),
         lambda A, B: np.where(A >= 0, A, B).sum(axis=1),
     ),
     "a condition summed: how many": (
-        summed('(A[i, n] <= B[i, n]).astype("bfloat16")'),
+        reduced('(A[i, n] <= B[i, n]).astype("bfloat16")'),
         lambda A, B: (A <= B).sum(axis=1),
     ),
     "the largest of the smaller": (
-        summed("te.min(A[i, n], B[i, n])", "max"),
+        reduced("te.min(A[i, n], B[i, n])", "max"),
         lambda A, B: np.minimum(A, B).max(axis=1),
     ),
     "the largest below zero": (
-        summed(f"te.min(A[i, n], B[i, n]) - {number(9)}", "max"),
+        reduced(f"te.min(A[i, n], B[i, n]) - {number(9)}", "max"),
         lambda A, B: (np.minimum(A, B) - 9).max(axis=1),
     ),
     "the smallest": (
-        summed(f"A[i, n] + {number(9)}", "min"),
+        reduced(f"A[i, n] + {number(9)}", "min"),
         lambda A, B: (A + 9).min(axis=1),
     ),
     "of a sum and a maximum": (

@@ -7,29 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sources import assert_means, buffers, plan_of, prim_func, run, te, values
+from sources import (
+    SHAPES,
+    M,
+    N,
+    assert_means,
+    buffers,
+    each,
+    plan_of,
+    prim_func,
+    reduced,
+    run,
+    te,
+    values,
+)
 
 from ttgen.errors import LoweringError
-
-M, N = 40, 70
-SHAPES = {"A": (M, N), "B": (M, N)}
-
-
-def each(value: str, **shapes: tuple[int, ...]) -> str:
-    """``value`` of A, B and others at i and j, for each of them."""
-    tensors = {**SHAPES, **shapes}
-    body = f"for i, j in T.grid({M}, {N}):\n    C[i, j] = {value}"
-    return prim_func(buffers([*tensors, "C"], [*tensors.values(), (M, N)]), body)
-
-
-def reduced(value: str, op: str = "sum") -> str:
-    """``value`` of A and B at i and n, over n."""
-    return te(
-        SHAPES,
-        f'n = te.reduce_axis((0, {N}), name="n")\n'
-        f'C = te.compute(({M},), lambda i: te.{op}({value}, axis=n), name="C")',
-    )
-
 
 ZERO, LOWEST = 'te.const(0, "bfloat16")', 'te.const(float("-inf"), "bfloat16")'
 
