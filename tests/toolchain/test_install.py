@@ -166,6 +166,24 @@ def test_parallel_compilations_share_a_precompiled_header(sfpi: Path, tmp_path: 
     assert (done[0].returncode, done[0].stderr) == (0, "")
 
 
+#: Headers like the SDK's: they use arguments and tables that a kernel brings with it.
+_API = """\
+#pragma once
+#include "api/compile_time_args.h"
+#include "chlkc_descriptors.h"
+template <int N> constexpr int argument() { return get_compile_time_arg_val(N); }
+inline int format_of(int buffer) { return unpack_src_format[buffer]; }
+"""
+#: A kernel that compiles only if its argument is the first number and its formats are the second.
+_STATED = """\
+#include "api/dataflow/dataflow_api.h"
+static_assert(argument<0>() == {0});
+static_assert(get_named_compile_time_arg_val("Nt") == {0});
+static_assert(unpack_src_format[1] == {1});
+inline int number() {{ return format_of(0) - {1}; }}
+"""
+
+
 @dataclass(frozen=True)
 class Sdk:
     """A folder of headers like the SDK's, and a source that includes them before a kernel's."""
@@ -181,15 +199,36 @@ class Sdk:
         kernel = '#include "kernel_includes.hpp"\n'
         (self.folder / "brisck.cc").write_text(f"{includes}{kernel}int made = number();\n")
 
-    def compile(self, name: str) -> subprocess.CompletedProcess[str]:
-        """Compile the kernel ``name``, which the JIT does in a folder of its own."""
+    def write_api(self) -> None:
+        """Headers that read what is a kernel's own."""
+        api = self.folder / "api"
+        (api / "dataflow").mkdir(parents=True)
+        (api / "dataflow" / "dataflow_api.h").write_text(_API)
+        arguments = "#ifndef TT_METAL_COMPILE_TIME_ARGS_H\n#error this one is pre-empted\n#endif\n"
+        (api / "compile_time_args.h").write_text(arguments)
+
+    def compile(
+        self, name: str, *, argument: int = 0, format_: int | None = None, kernel: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Compile the kernel ``name``, which the JIT does in a folder of its own.
+
+        With a ``format_`` the JIT says one of all circular buffers.
+        """
         folder = self.folder / name
         (folder / "brisc").mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.cpp").write_text(f"int {name}();\n")
+        (folder / f"{name}.cpp").write_text(kernel or f"int {name}();\n")
+        if format_ is not None:
+            table = f"constexpr uint8_t unpack_src_format[2] = {{\n    {format_},{format_}\n}};\n"
+            (folder / "chlkc_descriptors.h").write_text(f"#pragma once\n{table}")
+        named = f'#define KERNEL_COMPILE_TIME_ARG_MAP {{"Nt",{argument}}}\n'
+        (folder / "named_ct_arg_map_generated.h").write_text(f"#pragma once\n{named}")
         (folder / "kernel_includes.hpp").write_text(f'#include "{folder}/{name}.cpp"\n')
         (folder / "pch.h").write_text("#include <cstdint>\n")
         flags = ["-O2", "-std=c++17", "-mcpu=tt-wh", "-MMD", "-include", "../pch.h", "-c"]
         flags += [f"-I{self.folder}", "-I..", f"-I{folder}", f"-DFULL_KERNEL_NAME={name}"]
+        flags += ["-DKERNEL_BUILD", "-DCOMPILE_FOR_BRISC"]
+        flags += [f"-DKERNEL_COMPILE_TIME_ARGS={argument}"]
+        flags += ["-include", "named_ct_arg_map_generated.h"]
         files = [f"{self.folder}/brisck.cc", "-o", "k.o", "-MF", "k.d"]
         cache = self.folder / "cache"
         return launch(self.sfpi, *flags, *files, cwd=folder / "brisc", cache=cache)
@@ -227,6 +266,20 @@ def test_no_kernels_own_macro_gets_into_what_they_share(sfpi: Path, tmp_path: Pa
     done = sdk.compile("one")
     assert done.returncode == 1
     assert f"{tmp_path}/noc.h depends on FULL_KERNEL_NAME" in done.stderr
+
+
+def test_kernels_of_other_arguments_and_tables_share_what_reads_them(
+    sfpi: Path, tmp_path: Path
+) -> None:
+    sdk = Sdk(sfpi, tmp_path)
+    sdk.write()
+    sdk.write_api()
+    assert sdk.compile("one", argument=7, format_=5, kernel=_STATED.format(7, 5)).stderr == ""
+    assert sdk.compile("two", argument=8, format_=6, kernel=_STATED.format(8, 6)).stderr == ""
+    assert len(sdk.made()) == 1
+    wrong = sdk.compile("three", argument=8, format_=6, kernel=_STATED.format(8, 5))
+    assert wrong.returncode == 1
+    assert "static assertion failed" in wrong.stderr
 
 
 @dataclass(frozen=True)

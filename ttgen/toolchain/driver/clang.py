@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from . import shared
 from .config import Config
 from .precompiled import precompiled
 from .rules import Arch, value_of, without
@@ -97,7 +98,11 @@ def front_end(config: Config, arch: Arch, flags: list[str], *, sfpu: bool = Fals
     if header is not None and os.path.basename(header) == "pch.h":
         flags = without(flags, "-include")
         text = read(compat_header(config)) + read(header)
-        ours += ["-include-pch", precompiled(config, text.decode(), flags, [*command, *ours])]
+        of_kernels = shared.headers(flags)
+        header = precompiled(config, text.decode(), of_kernels, flags, [*command, *ours])
+        ours += ["-include-pch", header]
+        if of_kernels:
+            flags = [*flags, "-include", f"{config.include}/ttgen_kernel.h"]
     else:
         command += ["-include", compat_header(config)]
     return [*command, *ours, *flags]

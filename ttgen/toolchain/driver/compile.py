@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import kept, sfpu
+from . import kept
 from .clang import base, front_end
 from .config import Config
 from .kernel import kernel_source
@@ -42,9 +42,16 @@ def compile_source(config: Config, args: list[str]) -> None:
     elif "-c" not in flags:
         become(front_end(config, arch, flags))
     elif "-DUCK_CHLKC_MATH" in flags:
-        kept.compile_source(config, flags, lambda: sfpu.compile_source(config, arch, flags))
+        kept.compile_source(config, flags, lambda: compile_vectors(config, arch, flags))
     else:
         kept.compile_source(config, flags, lambda: compile_object(config, arch, flags))
+
+
+def compile_vectors(config: Config, arch: Arch, flags: list[str]) -> None:
+    """Compiles for the processor that has vectors; what knows them is imported only here."""
+    from . import sfpu
+
+    sfpu.compile_source(config, arch, flags)
 
 
 def compile_object(config: Config, arch: Arch, flags: list[str]) -> None:

@@ -10,13 +10,16 @@ one of these names in it is not kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from .config import Config
 from .depfile import depfile_text, parse_depfile
 from .kernel import kernel_source
 from .rules import value_of, without
 from .store import content_key, digest, read, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The JIT's name for a kernel, which ends in a hash that differs between devices.
 NAME = "-DFULL_KERNEL_NAME="

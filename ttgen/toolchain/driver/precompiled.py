@@ -15,6 +15,7 @@ from .depfile import parse_depfile
 from .kernel import kernel_source
 from .process import run
 from .rules import DriverError
+from .shared import PREEMPTED
 from .store import content_key, digest, locked, read, write
 
 _DATA_MOVEMENT = (
@@ -55,8 +56,12 @@ MEANING = ("-O", "-std", "-f", "-m")
 MEANING_OF_HEADS = (*MEANING, "-D", "-I/")
 
 
-def precompiled(config: Config, text: str, flags: list[str], command: list[str]) -> str:
+def precompiled(
+    config: Config, text: str, of_kernels: str, flags: list[str], command: list[str]
+) -> str:
     """Path of a precompiled header: ``text``, and the head of the source that ``flags`` name.
+
+    ``of_kernels`` comes after it: what :mod:`.shared` includes, or nothing.
 
     ``command`` is how clang is called, up to ``flags``, those of a translated compilation. A
     precompiled header knows the paths that it was made from, so a store or a ziglang that was
@@ -65,6 +70,9 @@ def precompiled(config: Config, text: str, flags: list[str], command: list[str])
     head = next((HEADS[name] for name in map(os.path.basename, flags) if name in HEADS), ())
     if head:
         text += _macros() + "".join(f'#include "{name}"\n' for name in head)
+    if of_kernels:
+        text += of_kernels
+        command = [*command, f"-I{config.include}/shared"]
     relevant = _relevant(flags, MEANING_OF_HEADS if head else MEANING)
     key = digest(config.fingerprint, config.store, text, *command, *relevant)
     stem = f"{config.store}/pch/{key}"
@@ -114,6 +122,8 @@ def _made(stem: str, key: str, text: str, command: list[str]) -> str:
         read_for_it = parse_depfile(read(f"{temporary}.d").decode())
         names = [name for name in read_for_it if name != f"{stem}.h"]
         for name in names:
+            if name.endswith(PREEMPTED):
+                continue
             if macro := next((one for one in OF_A_KERNEL if one.encode() in read(name)), None):
                 raise DriverError(f"error: {name} depends on {macro}: it is in no head (HEADS)")
         path = f"{stem}-{content_key(key, names)}.pch"

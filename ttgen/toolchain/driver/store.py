@@ -7,18 +7,20 @@ A name is a content hash, a file appears by rename, and one process at a time ma
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-from collections.abc import Callable, Iterable
+
+# hashlib's own; hashlib itself loads OpenSSL first, which takes longer than most jobs here.
+from _blake2 import blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import IO
 
 
 def digest(*parts: str | bytes) -> str:
     """A hash of the parts, told apart from each other, as 32 hexadecimal digits."""
-    state = hashlib.blake2b(digest_size=16)
+    state = blake2b(digest_size=16)
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
         state.update(len(data).to_bytes(8, "little"))
