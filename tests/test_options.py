@@ -26,7 +26,8 @@ from ttgen.plan.model import Tolerance
 from ttgen.render import TemplateSet, render
 from ttgen.spec import Options, Variant, load_variants
 
-SOURCE = f"""{HEADER}
+SOURCE = f"""{HEADER}from tvm import topi
+
 def k(M: int = 64, N: int = 96, K: int = 352):
     @T.prim_func(s_tir=True)
     def k(
@@ -44,6 +45,10 @@ def k(M: int = 64, N: int = 96, K: int = 352):
 
 def other():
     return k(32, 32, 32)
+
+def weighted():
+    A, B = te.placeholder((32, 384), name="A"), te.placeholder((384, 32), name="B")
+    return [A, B, topi.matmul(topi.nn.softmax(A), B)]
 """
 
 
@@ -60,11 +65,15 @@ def pick(*path: Any) -> Callable[[Any], Any]:
 
 @dataclass(frozen=True)
 class Case:
-    """With ``spec``, ``where`` in the plan is ``value``; without it, something else."""
+    """With ``spec``, ``where`` in the plan is ``value``; without it, something else.
+
+    ``of`` is what else both specs say.
+    """
 
     spec: str
     where: Callable[[Any], Any]
     value: Any
+    of: str = "arch: [wormhole_b0]"
 
 
 #: Where the shards of the output stand.
@@ -119,6 +128,12 @@ CASES = {
     "fp32_dest_acc": Case("fp32_dest_acc: true", pick("compute", "dst_tiles"), 4),
     "math_approx": Case("math_approx: true", pick("compute", "math_approx"), True),
     "dst_full_sync": Case("dst_full_sync: true", pick("compute", "dst_tiles"), 16),
+    "stream_tiles": Case(
+        "stream_tiles: 4",
+        lambda plan: plan["programs"]["compute"]["constants"][-2:],
+        [{"name": "k_chunk_tiles", "value": 4}, {"name": "k_chunks", "value": 3}],
+        "arch: [wormhole_b0]\nfunction: weighted",
+    ),
     "block_tiles": Case("block_tiles: 3", pick("circular_buffers", 0, "pages"), 6),
     "buffering": Case("buffering: 3", pick("circular_buffers", 0, "pages"), 24),
     "tolerance.pcc": Case("tolerance: {pcc: 0.5}", pick("tolerance", "pcc"), 0.5),
@@ -195,8 +210,8 @@ def test_every_key_of_a_spec_has_a_case() -> None:
 @pytest.mark.parametrize("key", CASES)
 def test_the_effect_of_a_key(key: str, project: Path) -> None:
     case = CASES[key]
-    before, sources_before = made(project, "arch: [wormhole_b0]")
-    spec = case.spec if key == "arch" else f"arch: [wormhole_b0]\n{case.spec}"
+    before, sources_before = made(project, case.of)
+    spec = case.spec if key == "arch" else f"{case.of}\n{case.spec}"
     after, sources = made(project, spec)
     assert case.where(before) != case.value
     assert case.where(after) == case.value

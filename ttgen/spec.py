@@ -61,8 +61,9 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     """What a variant may set. A variant's value replaces the spec's; mappings are merged.
 
     ``grid`` is (columns, rows) of cores, ``core_ranges`` are rectangles of them: [x, y, width,
-    height]; ``block_tiles`` tiles per barrier and ``buffering``
-    blocks per circular buffer; ``templates`` folders, relative to the spec.
+    height]; ``stream_tiles`` tiles of a row at a time, where it is streamed; ``block_tiles`` tiles
+    per barrier and ``buffering`` blocks per circular buffer; ``templates`` folders, relative to the
+    spec.
     """
 
     function: Identifier | UnsetType = UNSET
@@ -77,6 +78,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     fp32_dest_acc: bool | UnsetType = UNSET
     math_approx: bool | UnsetType = UNSET
     dst_full_sync: bool | UnsetType = UNSET
+    stream_tiles: Extent | UnsetType = UNSET
     block_tiles: Extent | UnsetType = UNSET
     buffering: Extent | UnsetType = UNSET
     tolerance: ToleranceSpec | UnsetType = UNSET
@@ -94,6 +96,7 @@ _PASS_OPTIONS = (
     "fp32_dest_acc",
     "math_approx",
     "dst_full_sync",
+    "stream_tiles",
     "block_tiles",
     "buffering",
 )

@@ -122,9 +122,9 @@ def test_every_option_changes_the_plan(option: str, value: Any) -> None:
 
 
 def test_every_option_is_tested() -> None:
-    """``partition_mode`` needs a sharded output: its tests are those of the layouts."""
+    """Those of layouts and of streams: ``partition_mode`` needs a sharded output, and so on."""
     parametrised = {args[0] for args in test_every_option_changes_the_plan.pytestmark[0].args[1]}
-    assert set(pipeline_options()) == parametrised | {"partition_mode"}
+    assert set(pipeline_options()) == parametrised | {"partition_mode", "stream_tiles"}
 
 
 def test_layouts_may_say_what_is_so() -> None:
@@ -418,7 +418,17 @@ def test_tile_loops_without_mathematics_or_pack_are_refused(broken: str) -> None
         GridToPersistentTT()(tvm.script.from_source("\n".join(lines)))
 
 
-@pytest.mark.parametrize("options", [{"block_tiles": 0}, {"buffering": 0}])
+def test_streams_inside_of_streams_are_refused() -> None:
+    lines = stages(STREAM)[4].script().splitlines()
+    (loop,) = (n for n, line in enumerate(lines) if '"stream"' in line)
+    body = lines[loop].replace("k_chunk in", "again in")
+    inner = [f"    {line}" for line in lines[loop + 1 :]]
+    text = "\n".join([*lines[: loop + 1], f"    {body}", *inner])
+    with pytest.raises(LoweringError, match="wants no stream inside of another one"):
+        GridToPersistentTT()(tvm.script.from_source(text))
+
+
+@pytest.mark.parametrize("options", [{"block_tiles": 0}, {"buffering": 0}, {"stream_tiles": 0}])
 def test_blocks_and_buffers_are_at_least_one(options: dict[str, int]) -> None:
     with pytest.raises(LoweringError, match="at least 1"):
         lower(gemm(32, 32, 32), **options)
@@ -438,6 +448,15 @@ def k():
     )
     return [A, B, C]
 """
+#: A stage that goes on from what it has left in the chunk before, and a loop over chunks.
+STREAM = """
+from tvm import topi
+
+def k():
+    A = te.placeholder((40, 300), dtype="bfloat16", name="A")
+    B = te.placeholder((300, 70), dtype="bfloat16", name="B")
+    return [A, B, topi.matmul(topi.nn.softmax(A, axis=-1), B)]
+"""
 
 
 # Between passes -------------------------------------------------------------------------------
@@ -452,8 +471,9 @@ def k():
         elementwise("sub", (96, 64)),
         elementwise("copy", (2, 32, 64)),
         BLOCKS,
+        STREAM,
     ],
-    ids=["gemm", "split", "sub", "copy", "blocks"],
+    ids=["gemm", "split", "sub", "copy", "blocks", "stream"],
 )
 def test_every_stage_prints_and_parses_to_an_equal_module(source: str, stage: int) -> None:
     """And the passes that remain make the same programs of what was parsed."""

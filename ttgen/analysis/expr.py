@@ -171,8 +171,22 @@ class Triangle:
         return f"{over.name} - {under.name} + {self.difference.offset} >= 0"
 
 
+@dataclass(frozen=True)
+class Held:
+    """What lowering keeps in a tile of its own, in ``buffer``; ``dims``: its rows and columns.
+
+    No source means this: it stands for what stages before have left there.
+    """
+
+    buffer: tvm.ir.Var
+    dims: tuple[Dim, Dim]
+
+    def __str__(self) -> str:
+        return f"{self.buffer.name}[{', '.join(dim.name for dim in self.dims)}]"
+
+
 #: What has no operands, but is a tile: in memory it is from the start.
-Leaf: TypeAlias = "Load | Const | Mask | Triangle"
+Leaf: TypeAlias = "Load | Const | Mask | Triangle | Held"
 Expr: TypeAlias = "Leaf | Binary | Vector | Reduce"
 
 #: TVM's expression nodes that the FPU has an operation for, and those of the vector unit. A new
@@ -206,7 +220,7 @@ def operands(expr: Expr) -> tuple[Expr, ...]:
             return those
         case Reduce(value=value):
             return (value,)
-        case Load() | Const() | Mask() | Triangle():
+        case Load() | Const() | Mask() | Triangle() | Held():
             return ()
 
 
@@ -219,7 +233,7 @@ def with_operands(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
             return Vector(op, tuple(map(change, those)), at)
         case Reduce(op=op, dims=dims, value=value, at=at):
             return Reduce(op, dims, change(value), at)
-        case Load() | Const() | Mask() | Triangle():
+        case Load() | Const() | Mask() | Triangle() | Held():
             return expr
 
 
@@ -241,6 +255,11 @@ def vectors(expr: Expr) -> Iterator[Vector]:
 def triangles(expr: Expr) -> Iterator[Triangle]:
     """Every triangle in ``expr``, left to right, repeated ones included."""
     return (part for part in _parts(expr) if type(part) is Triangle)
+
+
+def helds(expr: Expr) -> Iterator[Held]:
+    """Every tile of lowering's own in ``expr``, left to right, repeated ones included."""
+    return (part for part in _parts(expr) if type(part) is Held)
 
 
 def _parts(expr: Expr) -> Iterator[Expr]:

@@ -15,6 +15,7 @@ from ttgen.analysis import (
     Const,
     Dim,
     Expr,
+    Held,
     Index,
     Load,
     Mask,
@@ -132,6 +133,11 @@ def tiles_along(extent: int) -> int:
     return -(-extent // TILE)
 
 
+def divisor(extent: int, limit: int) -> int:
+    """The largest divisor of ``extent`` up to ``limit``."""
+    return max(size for size in range(1, min(limit, extent) + 1) if extent % size == 0)
+
+
 @lru_cache(maxsize=4096)  # trees are asked at every turn, and keep their hashes
 def free_dims(expr: Expr) -> frozenset[Dim]:
     """The dimensions that the value depends on."""
@@ -144,7 +150,7 @@ def free_dims(expr: Expr) -> frozenset[Dim]:
             return free_dims(value).difference(dims)
         case Mask(dim=dim):
             return frozenset((dim,))
-        case Triangle(dims=dims):
+        case Triangle(dims=dims) | Held(dims=dims):
             return frozenset(dims)
         case Const():
             return frozenset()

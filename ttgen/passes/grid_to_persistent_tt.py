@@ -126,7 +126,7 @@ class GridToPersistentTT(TTPass):
                     [
                         tiles
                         for *_, start, count in work
-                        for tiles in share.tiles_together(start, count, in_runs=bool(nest.of_runs))
+                        for tiles in share.tiles_together(start, count, in_runs=nest.has_runs)
                     ],
                     dst_tiles=dst_tiles,
                     block_tiles=self.block_tiles,

@@ -35,6 +35,9 @@ class LowerTTTileIntrinsics(FuncPass):
     sums where the chip adds them up without fault
     (:attr:`ttgen.arch.Architecture.fp32_sums`): with bf16 in DST every step of a sum is rounded,
     and the error grows with its length.
+
+    ``stream_tiles``: sums below a maximum over more tiles than these are *streamed* (see
+    :mod:`ttgen.passes.tiling.streaming`), so many tiles at a time, at most.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.LowerTTTileIntrinsics"
@@ -42,10 +45,13 @@ class LowerTTTileIntrinsics(FuncPass):
     fp32_dest_acc: bool | None = None
     math_approx: bool = False
     dst_full_sync: bool = False
+    stream_tiles: int = 8
 
     def apply(self, func: PrimFunc) -> PrimFunc:
         """Lower the function; LoweringError at an expression that has no tile operation yet."""
         attrs.require(func, attrs.PARTITION, self.name)
+        if self.stream_tiles < 1:
+            raise LoweringError("stream_tiles is at least 1")
         computation = analyse(func, attrs.kernel_place(func))
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
@@ -59,7 +65,9 @@ class LowerTTTileIntrinsics(FuncPass):
                 hint="leave fp32_dest_acc: false out",
             )
         dst_tiles = arch.dst_tiles(fp32_dest_acc=fp32, dst_full_sync=self.dst_full_sync)
-        loops = tile_loops(computation, formats, dst_tiles)
+        loops = tile_loops(
+            computation, formats, dst_tiles=dst_tiles, stream_tiles=self.stream_tiles
+        )
         lowered = PrimFunc([*func.params, *loops.symbols], loops.body, attrs=func.attrs)
         return lowered.with_attrs(
             {

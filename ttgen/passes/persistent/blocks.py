@@ -8,6 +8,7 @@ from math import prod
 
 from tvm import tirx
 
+from ttgen.passes.device_shape import divisor
 from ttgen.passes.persistent.stages import Nest, Operand, Stage
 
 
@@ -41,7 +42,7 @@ class Blocks:
 
     def at_once(self, stage: Stage) -> int:
         """Results of ``stage`` that are made together, loops of its own apart."""
-        return 1 if stage.is_per_run else self.output
+        return self.output if stage.is_per_tile else 1
 
     def made_by(self, stage: Stage) -> int:
         """Tiles that ``stage`` leaves for others before they use the first one."""
@@ -86,7 +87,7 @@ def choose_blocks(
             together = dst_tiles // stage.registers
             limit = block_tiles if stage.reduces else min(block_tiles, together)
             # Tiles of several loops are one row of pages, which takes blocks that are all full.
-            choose = _divisor_or_limit if len(stage.maps) == 1 else _divisor
+            choose = _divisor_or_limit if len(stage.maps) == 1 else divisor
             along[name] = choose(extents[name], limit)
         if stage.reduces:
             name = str(stage.reduces[-1].loop_var.name)
@@ -102,10 +103,5 @@ def _divisor_or_limit(extent: int, limit: int) -> int:
     filled last block costs less than small blocks do.
     """
     limit = min(limit, extent)
-    best = _divisor(extent, limit)
+    best = divisor(extent, limit)
     return best if 2 * best >= limit else limit
-
-
-def _divisor(extent: int, limit: int) -> int:
-    """The largest divisor of ``extent`` up to ``limit``."""
-    return max(size for size in range(1, min(limit, extent) + 1) if extent % size == 0)

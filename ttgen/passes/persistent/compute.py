@@ -14,10 +14,10 @@ from tvm.tirx.stmt import Bind
 
 from ttgen.formats import FORMATS
 from ttgen.ops import TILE_OPS
-from ttgen.passes.persistent.ir import Body, slots, substitute
+from ttgen.passes.persistent.ir import ONE, Body, over_chunks, slots, substitute
 from ttgen.passes.persistent.program import ProgramEmitter
 from ttgen.passes.persistent.runs import Run
-from ttgen.passes.persistent.stages import Operand, Stage, Step
+from ttgen.passes.persistent.stages import Operand, Stage, Step, by_stream
 
 _ZERO = prim.IntImm("int32", 0)
 
@@ -71,7 +71,7 @@ class ComputeEmitter(ProgramEmitter):
 
     def body(self) -> Body:
         """Every block of output tiles."""
-        return [self.over_output(partial(self._stages, self.nest.of_tiles))]
+        return [self.over_output(partial(self._stages, self.nest.of_blocks))]
 
     @property
     def first_tile(self) -> Any:
@@ -80,7 +80,7 @@ class ComputeEmitter(ProgramEmitter):
 
     def before_tiles(self, run: Run) -> Body:
         """The stages of runs."""
-        return self._stages(self.nest.of_runs, run.start, prim.IntImm("int32", 1))
+        return self._stages(self.nest.of_runs, run.start, ONE)
 
     def after_tiles(self) -> Body:
         """What those have made for all tiles of a run is done with."""
@@ -88,9 +88,9 @@ class ComputeEmitter(ProgramEmitter):
 
     @cached_property
     def _kept_for_run(self) -> list[Operand]:
-        """The temporaries of runs that stages of tiles read."""
-        read = {t.buffer: t for stage in self.nest.of_tiles for t in stage.temporaries()}
-        return [t for t in read.values() if self.nest.maker(t).is_per_run]
+        """The temporaries of runs that stages of tiles and blocks read."""
+        read = {t.buffer: t for stage in self.nest.of_blocks for t in stage.temporaries()}
+        return [t for t in read.values() if self.nest.maker(t).scope == "run"]
 
     def closing(self, constants: Sequence[Operand]) -> Body:
         """The units and the constant tiles are left as they were found."""
@@ -110,19 +110,33 @@ class ComputeEmitter(ProgramEmitter):
 
     def _stages(self, stages: Sequence[Stage], block: tvm.ir.Var, tiles: prim.Expr) -> Body:
         body: Body = []
-        kept = {temporary.buffer for temporary in self._kept_for_run}
-        for stage in stages:
-            body += self._stage(stage, block, tiles)
-            done = [t for t in self.nest.last_used_by(stage) if t.buffer not in kept]
-            body += self._pop_temporaries(done)
+        for stream, group in by_stream(stages):
+            made: Body = []
+            for stage in group:
+                made += self._stage(stage, block, tiles)
+                made += self._pop_temporaries(self._not_kept(self.nest.last_used_by(stage)))
+            if stream is None:
+                body += made
+                continue
+            done = self._not_kept(self.nest.last_used_by_stream(group))
+            waits = self._wait_temporaries(done)
+            body += [over_chunks(stream, made), *waits, *self._pop_temporaries(done)]
         return body
+
+    def _not_kept(self, temporaries: Sequence[Operand]) -> list[Operand]:
+        kept = {temporary.buffer for temporary in self._kept_for_run}
+        return [t for t in temporaries if t.buffer not in kept]
+
+    def _wait_temporaries(self, temporaries: Sequence[Operand]) -> Body:
+        return [self.op("cb_wait_front", t.buffer, self._pages(t)) for t in temporaries]
 
     def _pop_temporaries(self, temporaries: Sequence[Operand]) -> Body:
         return [self.op("cb_pop_front", t.buffer, self._pages(t)) for t in temporaries]
 
     def _stage(self, stage: Stage, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        tiles = tiles if stage.is_per_tile else ONE
         still = stage.at_level(None, stage.streams())
-        waits = [self.op("cb_wait_front", t.buffer, self._pages(t)) for t in stage.temporaries()]
+        waits = self._wait_temporaries(stage.temporaries())
         if not stage.maps:
 
             def at_slot(slot: Any) -> _Place:
@@ -320,7 +334,7 @@ class ComputeEmitter(ProgramEmitter):
             maker = self.nest.maker(operand)
             if maker.maps:
                 return substitute(operand.page, place.values)
-            return _ZERO if maker.is_per_run else place.output
+            return place.output if maker.is_per_tile else _ZERO
         loop = stage.innermost(operand)
         return place.output if loop is None else place.inner[loop.loop_var]
 

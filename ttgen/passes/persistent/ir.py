@@ -16,6 +16,7 @@ from ttgen.ops import TILE_OPS
 from ttgen.passes import intrin
 
 Body: TypeAlias = list[tirx.Stmt]
+ONE = prim.IntImm("int32", 1)
 #: The body of a loop over blocks: from the first tile of a block and how many it holds.
 BlockBody: TypeAlias = Callable[[tvm.ir.Var, prim.Expr], Body]
 
@@ -55,6 +56,11 @@ def loop(var: tvm.ir.Var, start: Any, extent: Any, body: Body, step: int | None 
     """A serial loop of ``extent`` from ``start``."""
     steps = None if step in (None, 1) else step
     return tirx.For(var, start, extent, tirx.ForKind.SERIAL, sequence(body), step=steps)
+
+
+def over_chunks(stream: tirx.For, body: Body) -> tirx.For:
+    """The loop ``stream`` around ``body``."""
+    return loop(stream.loop_var, 0, stream.extent, body)
 
 
 def sequence(body: Body) -> tirx.Stmt:

@@ -41,7 +41,7 @@ class ProgramEmitter:
 
         Where the nest has runs, around each of them what is done once for it.
         """
-        if not self.nest.of_runs:
+        if not self.nest.has_runs:
             return self._in_blocks(self.first_tile, self.count, of_block)
         assert self.nest.columns is not None
 

@@ -14,10 +14,10 @@ from tvm.tirx.stmt import Bind
 
 from ttgen.passes.device_shape import TILE
 from ttgen.passes.persistent.buffers import fill_word
-from ttgen.passes.persistent.ir import Body, loop, slots, substitute
+from ttgen.passes.persistent.ir import ONE, Body, loop, over_chunks, slots, substitute
 from ttgen.passes.persistent.program import ProgramEmitter
 from ttgen.passes.persistent.runs import Run
-from ttgen.passes.persistent.stages import Operand, Stage
+from ttgen.passes.persistent.stages import Operand, Stage, by_stream
 from ttgen.passes.tiling.marks import ConstantPage
 
 #: The values of coordinates and loop variables.
@@ -38,20 +38,20 @@ class ReaderEmitter(ProgramEmitter):
         """For each block of output tiles, what its stages read."""
         if not any(stage.streams() for stage in self.nest.stages):
             return []
-        flat = None if self.nest.of_runs else self._flat_stage()
+        flat = None if self.nest.has_runs else self._flat_stage()
         if flat is not None:
             tile = tirx.Var("tile", "int32")
             return [loop(tile, self.start, self.count, self._read_loops(flat, tile))]
-        return [self.over_output(partial(self._read_stages, self.nest.of_tiles))]
+        return [self.over_output(partial(self._read_stages, self.nest.of_blocks))]
 
     @property
     def has_tiles(self) -> bool:
         """Whether more is read than what stages of runs need."""
-        return any(stage.streams() for stage in self.nest.of_tiles)
+        return any(stage.streams() for stage in self.nest.of_blocks)
 
     def before_tiles(self, run: Run) -> Body:
         """What the stages of runs read."""
-        return self._read_stages(self.nest.of_runs, run.start, prim.IntImm("int32", 1))
+        return self._read_stages(self.nest.of_runs, run.start, ONE)
 
     def _flat_stage(self) -> Stage | None:
         """The only stage that reads, if all it reads moves with its loops.
@@ -61,7 +61,7 @@ class ReaderEmitter(ProgramEmitter):
         reading = [stage for stage in self.nest.stages if stage.streams()]
         if len(reading) != 1 or reading[0].at_level(None, reading[0].streams()):
             return None
-        return reading[0]
+        return reading[0] if reading[0].stream is None else None
 
     def _fill(self, constant: Operand) -> Body:
         body: Body = []
@@ -86,9 +86,14 @@ class ReaderEmitter(ProgramEmitter):
         return [rest, self.op("fill_triangle", name, TILE + page.diagonal, value)]
 
     def _read_stages(self, stages: Sequence[Stage], block: tvm.ir.Var, tiles: prim.Expr) -> Body:
-        return [part for stage in stages for part in self._read_stage(stage, block, tiles)]
+        body: Body = []
+        for stream, group in by_stream(stages):
+            reads = [part for one in group for part in self._read_stage(one, block, tiles)]
+            body += reads if stream is None or not reads else [over_chunks(stream, reads)]
+        return body
 
     def _read_stage(self, stage: Stage, block: tvm.ir.Var, tiles: prim.Expr) -> Body:
+        tiles = tiles if stage.is_per_tile else ONE
         streams = stage.streams()
         still = stage.at_level(None, streams)
 

@@ -6,7 +6,7 @@ maximum and the sum of a softmax, the first product of two chained ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from tvm import tirx
 from tvm.tirx.stmt import Bind
 
 from ttgen.passes.persistent.ir import Body, loop
-from ttgen.passes.persistent.stages import Nest, Stage
+from ttgen.passes.persistent.stages import Nest, Scope, Stage
 
 #: The order of tiles in which those of a row are neighbours.
 _ORDER = "row_major"
@@ -29,20 +29,50 @@ def with_runs(nest: Nest, partition: Mapping[str, Any], constants: Mapping[str, 
     is_by_rows = partition["tile_order"] == _ORDER and partition["mode"] == "global"
     if not is_by_rows or nest.columns is None or constants[str(nest.columns.extent.name)] == 1:
         return nest
-    of_tiles: list[Stage] = []
-    of_runs: list[Stage] = []
-    for stage in nest.stages:
-        made_per_tile = {one.target.buffer for one in of_tiles}
-        operands = [stage.target, *(o for step in stage.steps for o in step.operands)]
-        is_per_tile = any(
-            operand.moves_with([nest.columns]) or operand.buffer in made_per_tile
-            for operand in operands
+    per_tile = _reached(nest.stages, [s for s in nest.stages if _moves_with(s, nest.columns)])
+    per_block = _with_streams(nest.stages, per_tile)
+    stages = [replace(s, scope=_scope(s.target.buffer, per_tile, per_block)) for s in nest.stages]
+    of_runs = [stage for stage in stages if stage.scope == "run"]
+    return replace(nest, stages=(*of_runs, *(s for s in stages if s.scope != "run")))
+
+
+def _with_streams(stages: Sequence[Stage], per_tile: set[str]) -> set[str]:
+    """The buffers of ``per_tile``, of streams that make any of them, and what is made of those.
+
+    Such a stream goes on from tiles of several columns, of which a block is held.
+    """
+    found = per_tile
+    while True:
+        streams = {stage.chunks for stage in stages if stage.target.buffer in found} - {None}
+        more = _reached(
+            stages, [s for s in stages if s.chunks in streams or s.target.buffer in found]
         )
-        if is_per_tile:
-            of_tiles.append(stage)
-        else:
-            of_runs.append(replace(stage, is_per_run=True))
-    return replace(nest, stages=(*of_runs, *of_tiles))
+        if more == found:
+            return found
+        found = more
+
+
+def _scope(made: str, per_tile: Collection[str], per_block: Collection[str]) -> Scope:
+    return "tile" if made in per_tile else "block" if made in per_block else "run"
+
+
+def _moves_with(stage: Stage, columns: tirx.For) -> bool:
+    operands = [stage.target, *(o for step in stage.steps for o in step.operands)]
+    return any(operand.moves_with([columns]) for operand in operands)
+
+
+def _reached(stages: Sequence[Stage], first: Sequence[Stage]) -> set[str]:
+    """The buffers that ``first`` make, and those that are made of them, all that it takes."""
+    reached = {stage.target.buffer for stage in first}
+    while True:
+        more = {
+            stage.target.buffer
+            for stage in stages
+            if any(operand.buffer in reached for operand in stage.temporaries())
+        }
+        if more <= reached:
+            return reached
+        reached |= more
 
 
 def runs_of(start: int, count: int, columns: int) -> Iterator[int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any, Literal, TypeAlias
 
 import tvm
@@ -17,10 +18,13 @@ from ttgen.errors import LoweringError
 from ttgen.identity import address
 from ttgen.passes import attrs, intrin
 from ttgen.passes.persistent.ir import variables
-from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE, ConstantPage
+from ttgen.passes.tiling.marks import CONSTANT, MAP, PARALLEL, REDUCE, STREAM, ConstantPage
 from ttgen.vector import FORMS
 
 OperandKind: TypeAlias = Literal["tensor", "temporary", "constant"]
+#: For what a stage is done once: an output tile, a block of neighbours in a row, or all of a run of
+#: them (see :mod:`.runs`).
+Scope: TypeAlias = Literal["tile", "block", "run"]
 
 
 #: What the words of an operation are called; of the others the dimension of a broadcast is one.
@@ -93,8 +97,8 @@ class Stage:
     """Steps in DST, then a pack of its register 0 into ``target``.
 
     ``reduces``: the loops that the first ``reducing`` steps add up over. ``maps``: the loops around
-    all of it, a tile for each iteration. Both are outermost first. ``is_per_run``: it is done once
-    for neighbours in a row of output tiles (see :mod:`.runs`), not for each output tile.
+    all of it, a tile for each iteration. Both are outermost first. ``stream``: the loop over chunks
+    around it and its neighbours, in which it may go on from what has been packed before.
     """
 
     steps: tuple[Step, ...]
@@ -102,7 +106,18 @@ class Stage:
     maps: tuple[tirx.For, ...] = ()
     reduces: tuple[tirx.For, ...] = ()
     reducing: int = 0
-    is_per_run: bool = False
+    stream: tirx.For | None = None
+    scope: Scope = "tile"
+
+    @property
+    def is_per_tile(self) -> bool:
+        """Whether it is done for each output tile."""
+        return self.scope == "tile"
+
+    @property
+    def chunks(self) -> int | None:
+        """What tells its stream from others."""
+        return None if self.stream is None else address(self.stream.loop_var)
 
     @property
     def registers(self) -> int:
@@ -156,12 +171,22 @@ class Nest:
     @property
     def of_runs(self) -> list[Stage]:
         """The stages that are done once per run."""
-        return [stage for stage in self.stages if stage.is_per_run]
+        return [stage for stage in self.stages if stage.scope == "run"]
+
+    @property
+    def of_blocks(self) -> list[Stage]:
+        """The stages that are done for each block of output tiles, or each tile of it."""
+        return [stage for stage in self.stages if stage.scope != "run"]
 
     @property
     def of_tiles(self) -> list[Stage]:
         """The stages that are done for each output tile."""
-        return [stage for stage in self.stages if not stage.is_per_run]
+        return [stage for stage in self.stages if stage.is_per_tile]
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether anything is done once for several output tiles."""
+        return len(self.of_tiles) < len(self.stages)
 
     @property
     def loops(self) -> tuple[tirx.For, ...]:
@@ -184,10 +209,54 @@ class Nest:
         return next(stage for stage in self.stages if stage.target.buffer == temporary.buffer)
 
     def last_used_by(self, stage: Stage) -> list[Operand]:
-        """The temporaries that no stage after ``stage`` reads."""
+        """The temporaries that no stage after ``stage`` reads before they are made anew.
+
+        In a stream those of a chunk, and of what it goes on from those of the chunk before.
+        """
+        return [one for one in stage.temporaries() if not self._is_read_after(stage, one.buffer)]
+
+    def _is_read_after(self, stage: Stage, buffer: str) -> bool:
+        later = self._after(stage)
+        if stage.chunks is not None:
+            later = [one for one in later if one.chunks == stage.chunks]
+        if stage.chunks is not None and self._outlives(buffer, stage.chunks):
+            again = [n for n, one in enumerate(later) if one.target.buffer == buffer]
+            if not again:
+                return True  # in the next chunk, or behind the stream
+            later = later[: again[0] + 1]
+        return _is_read(buffer, later)
+
+    def last_used_by_stream(self, group: Sequence[Stage]) -> list[Operand]:
+        """The temporaries of more than a chunk that no stage after the stream ``group`` reads."""
+        last = group[-1]
+        assert last.chunks is not None
+        used = [one for stage in group for one in (*stage.temporaries(), stage.target)]
+        return [
+            one
+            for one in {one.buffer: one for one in used if one.kind == "temporary"}.values()
+            if self._outlives(one.buffer, last.chunks)
+            and not _is_read(one.buffer, self._after(last))
+        ]
+
+    def _after(self, stage: Stage) -> Sequence[Stage]:
         position = next(i for i, one in enumerate(self.stages) if one is stage)
-        later = {t.buffer for one in self.stages[position + 1 :] for t in one.temporaries()}
-        return [t for t in stage.temporaries() if t.buffer not in later]
+        return self.stages[position + 1 :]
+
+    def _outlives(self, buffer: str, chunks: int) -> bool:
+        """Whether the tile is there from before the stream ``chunks`` on."""
+        makers = (stage for stage in self.stages if stage.target.buffer == buffer)
+        return any(stage.chunks != chunks for stage in makers)
+
+
+def _is_read(buffer: str, stages: Sequence[Stage]) -> bool:
+    return any(buffer == one.buffer for stage in stages for one in stage.temporaries())
+
+
+def by_stream(stages: Sequence[Stage]) -> Iterator[tuple[tirx.For | None, list[Stage]]]:
+    """The stages in order, those of a stream together with the loop over its chunks."""
+    for _, group in groupby(stages, key=lambda stage: stage.chunks):
+        found = list(group)
+        yield found[0].stream, found
 
 
 def parse(func: PrimFunc) -> list[Nest]:
@@ -233,6 +302,12 @@ class _Parser:
         stages: list[Stage] = []
         pending: list[tirx.Stmt] = []
         for part in body:
+            if _annotated(part, STREAM) and not pending:
+                inner = self._stages(_parts(part.body))
+                if any(stage.stream is not None for stage in inner):
+                    raise self._unexpected(part, "no stream inside of another one")
+                stages += [replace(stage, stream=part) for stage in inner]
+                continue
             if _annotated(part, MAP):
                 maps = [part]
                 while _annotated(maps[-1].body, MAP):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import tvm
 import tvm_ffi
@@ -14,6 +15,7 @@ from tvm.ir import prim
 
 from ttgen.analysis import Dim, Expr, Index, Reduce
 from ttgen.passes.device_shape import ONE, TILE, free_dims, tiles_along
+from ttgen.passes.tiling.marks import STREAM
 
 
 class Names:
@@ -52,31 +54,53 @@ class Frame:
         return words.get((rows, columns), "SCALAR")
 
 
+#: The parameter that holds a size, and its value.
+_Size: TypeAlias = tuple[tvm.ir.Var, int]
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """A dimension in ``count`` chunks of ``tiles``; ``at`` is the number of the current one."""
+
+    at: tvm.ir.Var
+    tiles: _Size
+    count: _Size
+
+
 @dataclass
 class Dimensions:
     """The loops over tiles of one kernel.
 
     The rows and columns of the output, and what it is reduced over, are counted in tiles (``Mt``,
     ``Nt``, ``Kt``, and ``suffix``), batch dimensions in elements. ``tiled`` holds those that make
-    tiles.
+    tiles, ``reduced`` those that a reduction has a loop over. Loops over a dimension in chunks run
+    over the current one.
     """
 
     names: Names
     suffix: str = ""
     tiled: set[Dim] = field(default_factory=set)
+    reduced: set[Dim] = field(default_factory=set)
     _coordinates: dict[Dim, tvm.ir.Var] = field(default_factory=dict)
-    _extents: dict[Dim, tuple[tvm.ir.Var, int]] = field(default_factory=dict)
+    _extents: dict[Dim, _Size] = field(default_factory=dict)
+    _chunks: dict[Dim, _Chunks] = field(default_factory=dict)
+    _chunk_sizes: dict[tuple[Dim, int], tuple[_Size, _Size]] = field(default_factory=dict)
 
     def __contains__(self, dim: Dim) -> bool:
         return dim in self._coordinates
 
     def symbols(self) -> list[tvm.ir.Var]:
         """The extents of all loops, as parameters."""
-        return [var for var, _ in self._extents.values()]
+        return [var for var, _ in self._sizes()]
 
     def constants(self) -> dict[str, int]:
         """Their values."""
-        return {str(var.name): value for var, value in self._extents.values()}
+        return {str(var.name): value for var, value in self._sizes()}
+
+    def _sizes(self) -> Iterator[_Size]:
+        yield from self._extents.values()
+        for sizes in self._chunk_sizes.values():
+            yield from sizes
 
     def declare_output(self, batch: Sequence[Dim], frame: Frame, *, rows: str = "Mt") -> None:
         """The dimensions of the output; ``rows`` names the extent of its rows."""
@@ -108,13 +132,42 @@ class Dimensions:
 
     def loop(self, dim: Dim, body: tirx.Stmt, annotations: Mapping[str, Any]) -> tirx.For:
         """The loop over ``dim`` around ``body``."""
-        extent, _ = self._extents[dim]
+        extent, _ = self._trips(dim)
         serial = tirx.ForKind.SERIAL
         return tirx.For(self._coordinates[dim], 0, extent, serial, body, annotations=annotations)
 
+    @contextmanager
+    def in_chunks(self, dim: Dim, tiles: int) -> Iterator[Callable[[tirx.Stmt], tirx.For]]:
+        """Meanwhile ``dim`` is run over in chunks of ``tiles``, which divide it.
+
+        Gives what makes a loop over these chunks around its body.
+        """
+        name, whole = dim.name, self._extents[dim][1]
+        if (dim, tiles) not in self._chunk_sizes:
+            size, count = (self.names.fresh(f"{name}_{what}") for what in ("chunk_tiles", "chunks"))
+            made = (tirx.Var(size, "int32"), tiles), (tirx.Var(count, "int32"), whole // tiles)
+            self._chunk_sizes[dim, tiles] = made
+        at = tirx.Var(self.names.fresh(f"{name}_chunk"), "int32")
+        chunks = _Chunks(at, *self._chunk_sizes[dim, tiles])
+        around, self._chunks = self._chunks, {dim: chunks}
+
+        def loop(body: tirx.Stmt) -> tirx.For:
+            extent, serial = chunks.count[0], tirx.ForKind.SERIAL
+            return tirx.For(at, 0, extent, serial, body, annotations=STREAM)
+
+        yield loop
+        self._chunks = around
+
+    @contextmanager
+    def undivided(self) -> Iterator[None]:
+        """Meanwhile no dimension is in chunks."""
+        around, self._chunks = self._chunks, {}
+        yield
+        self._chunks = around
+
     def with_own_variable(self, loop: tirx.For, dim: Dim) -> tirx.For:
         """The loop over ``dim`` with a new variable."""
-        old, (extent, _) = self._coordinates[dim], self._extents[dim]
+        old, (extent, _) = self._coordinates[dim], self._trips(dim)
         var = tirx.Var(self.names.fresh(str(old.name)), "int32")
         body = tvm_ffi.structural_map(
             loop.body, (tvm.ir.Var, lambda seen: var if seen.same_as(old) else seen)
@@ -140,7 +193,7 @@ class Dimensions:
         """The running number of the current iteration of the loops over ``dims``."""
         number: Any = 0
         for dim in dims:
-            var, (extent, _) = self._coordinates[dim], self._extents[dim]
+            var, (extent, _) = self._coordinates[dim], self._trips(dim)
             number = var if _is_zero(number) else number * extent + var
         return number
 
@@ -153,7 +206,7 @@ class Dimensions:
         if index.dim not in self._coordinates:
             assert not index.dim.axes, f"no loop runs over {index.dim.name}"
             return start
-        var = self._coordinates[index.dim]
+        var = self._place(index.dim)
         if index.step < 0:
             return start - (var if index.step == -1 else var * -index.step)
         return _sum(var if index.step == 1 else var * index.step, start)
@@ -164,7 +217,7 @@ class Dimensions:
         One page that all other tiles share comes first; there is none where there is but one tile.
         """
         extent, tiles = self._extents[dim]
-        return (1, 0) if tiles == 1 else (2, self._coordinates[dim] // (extent - 1))
+        return (1, 0) if tiles == 1 else (2, self._place(dim) // (extent - 1))
 
     def across_diagonal(self, frame: Frame, offset: int) -> tuple[list[int], Any]:
         """Pages of a buffer for the tiles of ``frame`` along a diagonal, and the current one.
@@ -184,9 +237,18 @@ class Dimensions:
         page = (down if first >= lowest else tirx.max(down, along)) - along
         return diagonals, page if last <= highest else tirx.min(page, highest - lowest)
 
-    def _tiles(self, dim: Dim) -> tuple[tvm.ir.Var, int]:
-        """The variable that counts the tiles along ``dim``, and how many there are."""
-        return self._coordinates[dim], self._extents[dim][1]
+    def _tiles(self, dim: Dim) -> tuple[Any, int]:
+        """The number of the current tile along ``dim``, and how many there are."""
+        return self._place(dim), self._extents[dim][1]
+
+    def _trips(self, dim: Dim) -> _Size:
+        """How many iterations loops over ``dim`` have."""
+        return self._chunks[dim].tiles if dim in self._chunks else self._extents[dim]
+
+    def _place(self, dim: Dim) -> Any:
+        """The number of the current iteration over all of ``dim``."""
+        var, chunks = self._coordinates[dim], self._chunks.get(dim)
+        return var if chunks is None else chunks.at * chunks.tiles[0] + var
 
 
 def _sum(a: Any, b: Any) -> Any:

@@ -18,6 +18,7 @@ from ttgen.passes.tiling.factors import with_factors_outside
 from ttgen.passes.tiling.marks import PARALLEL, ConstantPage
 from ttgen.passes.tiling.sharing import used_again
 from ttgen.passes.tiling.stages import Stages, sequence
+from ttgen.passes.tiling.streaming import with_streams
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,21 @@ class TileLoops:
     const_tiles: dict[str, tuple[ConstantPage, ...]]
 
 
-def tile_loops(computation: Computation, formats: Mapping[str, str], dst_tiles: int) -> TileLoops:
+def tile_loops(
+    computation: Computation, formats: Mapping[str, str], *, dst_tiles: int, stream_tiles: int
+) -> TileLoops:
     """The loops over output tiles, around the stages that make one, for each part of the output.
 
     ``formats``: those of the kernel's tensors, whose names no new variable may have. ``dst_tiles``:
-    how many DST holds. LoweringError at an expression that has no tile operation yet, and at parts
-    that are no whole tiles.
+    how many DST holds. ``stream_tiles``: how many of what is streamed are made at a time, at most.
+    LoweringError at an expression that has no tile operation yet, and at parts that are no whole
+    tiles.
     """
     parts, form = computation.parts, output_form(computation)
     suffixes = [""] if len(parts) == 1 else [f"_{number}" for number in range(1, len(parts) + 1)]
     sizes = {f"{size}{suffix}" for size in ("Mt", "Nt", "Kt") for suffix in suffixes}
     names = Names({*formats, *sizes})
-    shared = _Shared(formats, dst_tiles)
+    shared = _Shared(formats, dst_tiles, stream_tiles)
     for part, suffix in zip(parts, suffixes, strict=True):
         check_aligned(part, form)
         _add_part(part, form, Dimensions(names, suffix), shared)
@@ -60,6 +64,7 @@ class _Shared:
 
     formats: Mapping[str, str]
     dst_tiles: int
+    stream_tiles: int
     loops: list[tirx.Stmt] = field(default_factory=list)
     symbols: list[tvm.ir.Var] = field(default_factory=list)
     constants: dict[str, int] = field(default_factory=dict)
@@ -79,7 +84,8 @@ def _add_part(part: Part, form: Form, dims: Dimensions, shared: _Shared) -> None
         dims, output.ty, shared.formats, buffers=shared.buffers, const_tiles=shared.const_tiles
     )
     value = with_common_dims(with_factors_outside(part.value))
-    expressions = Expressions(dims, stages, frame, used_again(value), shared.dst_tiles)
+    value, streams = with_streams(value, {*batch, rows, columns}, shared.stream_tiles)
+    expressions = Expressions(dims, stages, frame, used_again(value), shared.dst_tiles, streams)
     expressions.finish(value, frame, output, dims.page(view), part.at)
     body = sequence(stages.parts)
     for dim in reversed([*batch, rows, columns]):

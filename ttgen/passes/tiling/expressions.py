@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import tvm
@@ -15,19 +15,22 @@ from ttgen.analysis import (
     Const,
     Dim,
     Expr,
+    Held,
     Load,
     Mask,
     Reduce,
     Triangle,
     Vector,
+    helds,
     reductions,
 )
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
-from ttgen.passes.device_shape import ONE, as_tiles, device_view, free_dims
+from ttgen.passes.device_shape import ONE, as_tiles, device_view, free_dims, tile_dims
 from ttgen.passes.tiling.dimensions import Dimensions, Frame
 from ttgen.passes.tiling.reductions import Reductions
 from ttgen.passes.tiling.stages import Stages, Tile, span
+from ttgen.passes.tiling.streaming import Stream, replaced, rescaling, weights
 from ttgen.vector import VECTOR
 
 _COMMUTES = ("add", "mul")
@@ -35,15 +38,34 @@ _COMMUTES = ("add", "mul")
 _Key: TypeAlias = tuple[Expr, Frame, tuple[Dim, ...]]
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """The chunks of ``dim``, which are worked on with what is in ``held``.
+
+    What depends on neither is made before them, by ``around``.
+    """
+
+    dim: Dim
+    held: frozenset[Held]
+    around: Expressions
+
+    def has(self, expr: Expr) -> bool:
+        """Whether ``expr`` has another value in another chunk."""
+        return self.dim in free_dims(expr) or not self.held.isdisjoint(helds(expr))
+
+
 @dataclass
 class Expressions:
     """Lowers expressions of one kernel. ``frame``: the output's; ``dst_tiles``: the registers.
 
-    ``shared`` are values that are used more than once: they are tiles in memory, made once.
+    ``shared`` are values that are used more than once: they are tiles in memory, made once. So are
+    the sums of ``streams``.
 
     A value is left in a DST register. What is worked out for it meanwhile is in registers behind
     that one. Register 0 is the first that a stage uses, and zero until then: there a reduction may
     be added up. Others may hold what an earlier operand has left there.
+
+    ``scope`` is where something is worked out for each chunk of a stream.
     """
 
     dims: Dimensions
@@ -51,6 +73,8 @@ class Expressions:
     frame: Frame
     shared: Collection[Expr]
     dst_tiles: int
+    streams: Collection[Stream] = ()
+    scope: _Scope | None = None
     _made: dict[_Key, Tile] = field(default_factory=dict)
     _reductions: Reductions = field(init=False)
 
@@ -70,6 +94,8 @@ class Expressions:
                 return self.stages.mask(expr, frame)
             case Triangle():
                 return self.stages.triangle(expr, frame)
+            case Held(buffer=buffer, dims=dims):
+                return Tile(buffer, 0, Frame(*dims))
             case Load(access=access):
                 return self._loaded(access, frame, at)
             case _:
@@ -116,16 +142,24 @@ class Expressions:
                 return self._vector(expr, frame, at, dst)
             case Reduce():
                 return self._reductions.into_dst(expr, frame)
-            case Load() | Const() | Mask() | Triangle():
+            case Load() | Const() | Mask() | Triangle() | Held():
                 return self._load(self.tile(expr, frame, at), frame, at, dst)
 
     def _in_memory(self, expr: Expr, frame: Frame) -> bool:
         """Whether the value is a tile in memory in any case: as it is, or to be broadcast."""
-        is_leaf = isinstance(expr, Load | Const | Mask | Triangle)
-        return is_leaf or expr in self.shared or frame.narrowed(expr) != frame
+        is_leaf = isinstance(expr, Load | Const | Mask | Triangle | Held)
+        is_made = expr in self.shared or self._stream_of(expr) is not None
+        return is_leaf or is_made or frame.narrowed(expr) != frame
 
     def _temporary(self, expr: Expr, frame: Frame, at: Location) -> Tile:
         """A tile of its own for ``expr``, made by an earlier stage."""
+        if self.scope is not None and not self.scope.has(expr):
+            with self.stages.before_stream():
+                return self.scope.around._temporary(expr, frame, at)
+        stream = self._stream_of(expr)
+        is_new = self._key(expr, frame) not in self._made
+        if stream is not None and is_new and frame == self.frame.narrowed(expr):
+            self._made |= self._streamed(stream, at)
         return self._once(expr, frame, lambda: self._computed(expr, frame, at), at)
 
     def _once(
@@ -135,15 +169,68 @@ class Expressions:
 
         It moves with no more loops than it has to.
         """
-        loops = self.stages.moving_with(free_dims(expr))
-        key = expr, frame, loops
+        if self.scope is not None and not self.scope.has(expr):
+            with self.stages.before_stream():
+                return self.scope.around._once(expr, frame, operations, at)
+        key = self._key(expr, frame)
         if key not in self._made:
             buffer = self.stages.temporary()
-            with self.stages.inside(loops):
+            with self.stages.inside(key[-1]):
                 tile = Tile(buffer, self.stages.page(), frame)
                 self.stages.add(operations(), buffer, tile.page, at)
             self._made[key] = tile
         return self._made[key]
+
+    def _key(self, expr: Expr, frame: Frame) -> _Key:
+        return expr, frame, self.stages.moving_with(free_dims(expr))
+
+    # Streams ----------------------------------------------------------------------------------
+
+    def _stream_of(self, expr: Expr) -> Stream | None:
+        """The stream that ``expr`` is a sum of."""
+        return next((stream for stream in self.streams if expr in stream.sums), None)
+
+    def _streamed(self, stream: Stream, at: Location) -> dict[_Key, Tile]:
+        """The sums of ``stream``, which are made in one loop over its chunks.
+
+        From one chunk to the next it holds the largest value so far, and the sums below that. The
+        largest is the least finite number at first: minus infinity, less itself, is none.
+        """
+        peak = stream.peak
+        self.dims.declare_reduced(peak, set(tile_dims(peak.value)))
+        largest = self._held(peak, self.stages.working.lowest, at)
+        held = {total: self._held(total, 0.0, at) for total in stream.sums}
+        grown = Vector("max", (peak, largest), peak.at)
+        factors = {
+            total: rescaling(weight, peak, largest, grown)
+            for total in stream.sums
+            for weight in weights(total, peak)
+        }
+        others = [one for one in self.shared if one != peak and one not in stream.sums]
+        inside = replace(
+            self,
+            shared={grown, *factors.values(), *(replaced(one, peak, grown) for one in others)},
+            scope=_Scope(stream.dim, frozenset((largest, *held.values())), self),
+        )
+        with self.stages.streaming(stream.dim, stream.tiles):
+            for total in stream.sums:
+                before = Binary("mul", held[total], factors[total], total.at)
+                now = Binary("add", replaced(total, peak, grown), before, total.at)
+                inside.finish(now, Frame(*held[total].dims), held[total].buffer, 0, at)
+            inside.finish(grown, Frame(*largest.dims), largest.buffer, 0, at)
+        return {
+            self._key(total, frame): Tile(tile.buffer, 0, frame)
+            for total, tile in held.items()
+            for frame in [Frame(*tile.dims)]
+        }
+
+    def _held(self, expr: Expr, start: float, at: Location) -> Held:
+        """A tile for ``expr`` that is ``start`` everywhere, to be gone on with."""
+        frame, buffer = self.frame.narrowed(expr), self.stages.temporary()
+        with self.stages.inside(()):
+            first = self._load(Tile(self.stages.constant(start), 0, frame), frame, at)
+            self.stages.add(first, buffer, 0, at)
+        return Held(buffer, (frame.rows, frame.columns))
 
     # Elementwise operations -------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ PARALLEL = {"tt.axis": "parallel"}
 REDUCE = {"tt.axis": "reduce"}
 #: Marks a loop that makes a temporary tile in each iteration.
 MAP = {"tt.axis": "map"}
+#: Marks a loop over chunks of a dimension, whose stages go on from what they have left before.
+STREAM = {"tt.axis": "stream"}
 #: Storage scopes of temporary tiles, and of tiles that no data goes into.
 TEMPORARY, CONSTANT = "tt.cb", "tt.const"
 

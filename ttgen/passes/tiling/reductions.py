@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tvm import tirx
 
@@ -27,7 +27,6 @@ class Reductions:
     dims: Dimensions
     stages: Stages
     tile: Callable[[Expr, Frame, Location], Tile]
-    _seen: set[Dim] = field(default_factory=set)
 
     def scales(self, expr: Reduce, frame: Frame) -> bool:
         """Whether the sum ``expr`` can be scaled while it is made."""
@@ -44,9 +43,9 @@ class Reductions:
             step = self._step(expr, frame, scale)
         for dim in reversed(loops):
             step = self.dims.loop(dim, step, REDUCE)
-            if dim in self._seen:  # the same sum once more: no two loops share a variable
+            if dim in self.dims.reduced:  # the same sum once more: no two loops share a variable
                 step = self.dims.with_own_variable(step, dim)
-            self._seen.add(dim)
+            self.dims.reduced.add(dim)
         return [step]
 
     def _step(self, expr: Reduce, frame: Frame, scale: float) -> tirx.Stmt:

@@ -35,6 +35,8 @@ class Stages:
 
     ``formats`` are the tensors', by name.
 
+    ``before``: while a stream is made, the stages before it.
+
     ``loops`` are those of the reductions whose operands are being made, outermost first: a
     temporary tile that moves with some of them is made in each of their iterations.
     """
@@ -43,6 +45,7 @@ class Stages:
     output: tirx.BufferType
     formats: Mapping[str, str]
     parts: list[tirx.Stmt] = field(default_factory=list)
+    before: list[tirx.Stmt] = field(default_factory=list)
     buffers: list[tvm.ir.Var] = field(default_factory=list)
     const_tiles: dict[tuple[ConstantPage, ...], tvm.ir.Var] = field(default_factory=dict)
     loops: tuple[Dim, ...] = ()
@@ -63,6 +66,23 @@ class Stages:
         outer, self.loops = self.loops, tuple(loops)
         yield
         self.loops = outer
+
+    @contextmanager
+    def streaming(self, dim: Dim, tiles: int) -> Iterator[None]:
+        """What is added meanwhile is made for each chunk of ``tiles`` along ``dim``."""
+        around, self.before, self.parts = self.before, self.parts, []
+        with self.dims.in_chunks(dim, tiles) as loop, self.inside(()):
+            yield
+            self.before.append(loop(sequence(self.parts)))
+        self.parts, self.before = self.before, around
+
+    @contextmanager
+    def before_stream(self) -> Iterator[None]:
+        """What is added meanwhile is made once, before the current stream."""
+        chunk, self.parts = self.parts, self.before
+        with self.dims.undivided():
+            yield
+        self.parts = chunk
 
     def moving_with(self, dims: Collection[Dim]) -> tuple[Dim, ...]:
         """The current loops over any of ``dims``."""
