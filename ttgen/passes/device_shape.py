@@ -133,11 +133,6 @@ def tiles_along(extent: int) -> int:
     return -(-extent // TILE)
 
 
-def divisor(extent: int, limit: int) -> int:
-    """The largest divisor of ``extent`` up to ``limit``."""
-    return max(size for size in range(1, min(limit, extent) + 1) if extent % size == 0)
-
-
 @lru_cache(maxsize=4096)  # trees are asked at every turn, and keep their hashes
 def free_dims(expr: Expr) -> frozenset[Dim]:
     """The dimensions that the value depends on."""

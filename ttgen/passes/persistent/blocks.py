@@ -8,16 +8,15 @@ from math import prod
 
 from tvm import tirx
 
-from ttgen.passes.device_shape import divisor
-from ttgen.passes.persistent.stages import Nest, Operand, Stage
+from ttgen.passes.persistent.stages import Nest, Operand, Stage, longest
 
 
 @dataclass(frozen=True)
 class Blocks:
     """Tiles per block: of the output, and along each loop inside an output tile, by its variable.
 
-    ``extents`` are the tiles along those loops; ``buffering`` is how many blocks a circular buffer
-    holds between two programs.
+    ``extents`` are the tiles along those loops, at most; ``buffering`` is how many blocks a
+    circular buffer holds between two programs.
     """
 
     output: int
@@ -81,13 +80,13 @@ def choose_blocks(
     extents: dict[str, int] = {}
     for stage in nest.stages:
         for loop in (*stage.maps, *stage.reduces):
-            extents[str(loop.loop_var.name)] = constants[str(loop.extent.name)]
+            extents[str(loop.loop_var.name)] = constants[str(longest(loop).name)]
         if stage.maps:
             name = str(stage.maps[-1].loop_var.name)
             together = dst_tiles // stage.registers
             limit = block_tiles if stage.reduces else min(block_tiles, together)
             # Tiles of several loops are one row of pages, which takes blocks that are all full.
-            choose = _divisor_or_limit if len(stage.maps) == 1 else divisor
+            choose = _divisor_or_limit if len(stage.maps) == 1 else _divisor
             along[name] = choose(extents[name], limit)
         if stage.reduces:
             name = str(stage.reduces[-1].loop_var.name)
@@ -103,5 +102,10 @@ def _divisor_or_limit(extent: int, limit: int) -> int:
     filled last block costs less than small blocks do.
     """
     limit = min(limit, extent)
-    best = divisor(extent, limit)
+    best = _divisor(extent, limit)
     return best if 2 * best >= limit else limit
+
+
+def _divisor(extent: int, limit: int) -> int:
+    """The largest divisor of ``extent`` up to ``limit``."""
+    return max(size for size in range(1, min(limit, extent) + 1) if extent % size == 0)

@@ -28,15 +28,27 @@ def operation(name: str, args: list[Any], span: Any) -> tirx.Stmt:
 
 
 def blocks(
-    name: str, start: Any, extent: prim.Expr, size: int, *, is_even: bool, body: BlockBody
+    name: str,
+    start: Any,
+    extent: prim.Expr,
+    size: int,
+    *,
+    is_even: bool,
+    body: BlockBody,
+    there: prim.Expr | None = None,
 ) -> tirx.For:
-    """``for <name>_block in range(start, start + extent, size)``; the last block may be partial."""
+    """``for <name>_block in range(start, start + extent, size)``; the last block may be partial.
+
+    ``there``: how many of ``extent`` tiles from 0 there are, where they may be fewer. Blocks behind
+    these are empty then, but as many as ever.
+    """
     block = tirx.Var(f"{name}_block" if name else "block", "int32")
     tiles: Any = prim.IntImm("int32", size)
     binding: Body = []
-    if not is_even:
+    if there is not None or not is_even:
         tiles = tirx.Var(f"{name}_tiles" if name else "tiles", "int32")
-        binding = [Bind(tiles, tirx.min(_end(start, extent) - block, size))]
+        left = _end(start, extent) if there is None else tirx.max(there, block)
+        binding = [Bind(tiles, tirx.min(left - block, size))]
     return loop(block, start, extent, [*binding, *body(block, tiles)], step=size)
 
 

@@ -13,7 +13,7 @@ from ttgen.passes.persistent.blocks import Blocks
 from ttgen.passes.persistent.coordinates import Coordinates
 from ttgen.passes.persistent.ir import BlockBody, Body, blocks, loop, operation
 from ttgen.passes.persistent.runs import Run, over_runs
-from ttgen.passes.persistent.stages import Nest
+from ttgen.passes.persistent.stages import Nest, longest
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ class ProgramEmitter:
         """``inner`` in blocks."""
         name = str(inner.loop_var.name).removesuffix("_tile")
         size, is_even = self.blocks.size(inner), self.blocks.is_even(inner)
-        return blocks(name, 0, inner.extent, size, is_even=is_even, body=body)
+        extent = longest(inner)
+        there = None if extent.same_as(inner.extent) else inner.extent
+        return blocks(name, 0, extent, size, is_even=is_even, body=body, there=there)
 
     def over(self, loops: Sequence[tirx.For], body: BlockBody) -> tirx.Stmt:
         """Nested loops, the innermost one in blocks."""

@@ -252,6 +252,11 @@ def _is_read(buffer: str, stages: Sequence[Stage]) -> bool:
     return any(buffer == one.buffer for stage in stages for one in stage.temporaries())
 
 
+def longest(loop: tirx.For) -> tvm.ir.Var:
+    """The parameter that holds the iterations of ``loop``; in a last chunk there may be fewer."""
+    return loop.extent.a if isinstance(loop.extent, prim.Min) else loop.extent
+
+
 def by_stream(stages: Sequence[Stage]) -> Iterator[tuple[tirx.For | None, list[Stage]]]:
     """The stages in order, those of a stream together with the loop over its chunks."""
     for _, group in groupby(stages, key=lambda stage: stage.chunks):

@@ -132,20 +132,19 @@ class Dimensions:
 
     def loop(self, dim: Dim, body: tirx.Stmt, annotations: Mapping[str, Any]) -> tirx.For:
         """The loop over ``dim`` around ``body``."""
-        extent, _ = self._trips(dim)
-        serial = tirx.ForKind.SERIAL
+        extent, serial = self._trips(dim), tirx.ForKind.SERIAL
         return tirx.For(self._coordinates[dim], 0, extent, serial, body, annotations=annotations)
 
     @contextmanager
     def in_chunks(self, dim: Dim, tiles: int) -> Iterator[Callable[[tirx.Stmt], tirx.For]]:
-        """Meanwhile ``dim`` is run over in chunks of ``tiles``, which divide it.
+        """Meanwhile ``dim`` is run over in chunks of ``tiles``; the last one may have fewer.
 
         Gives what makes a loop over these chunks around its body.
         """
         name, whole = dim.name, self._extents[dim][1]
         if (dim, tiles) not in self._chunk_sizes:
             size, count = (self.names.fresh(f"{name}_{what}") for what in ("chunk_tiles", "chunks"))
-            made = (tirx.Var(size, "int32"), tiles), (tirx.Var(count, "int32"), whole // tiles)
+            made = (tirx.Var(size, "int32"), tiles), (tirx.Var(count, "int32"), -(-whole // tiles))
             self._chunk_sizes[dim, tiles] = made
         at = tirx.Var(self.names.fresh(f"{name}_chunk"), "int32")
         chunks = _Chunks(at, *self._chunk_sizes[dim, tiles])
@@ -167,7 +166,7 @@ class Dimensions:
 
     def with_own_variable(self, loop: tirx.For, dim: Dim) -> tirx.For:
         """The loop over ``dim`` with a new variable."""
-        old, (extent, _) = self._coordinates[dim], self._trips(dim)
+        old, extent = self._coordinates[dim], self._trips(dim)
         var = tirx.Var(self.names.fresh(str(old.name)), "int32")
         body = tvm_ffi.structural_map(
             loop.body, (tvm.ir.Var, lambda seen: var if seen.same_as(old) else seen)
@@ -193,7 +192,7 @@ class Dimensions:
         """The running number of the current iteration of the loops over ``dims``."""
         number: Any = 0
         for dim in dims:
-            var, (extent, _) = self._coordinates[dim], self._trips(dim)
+            var, (extent, _) = self._coordinates[dim], self._most_trips(dim)
             number = var if _is_zero(number) else number * extent + var
         return number
 
@@ -241,9 +240,20 @@ class Dimensions:
         """The number of the current tile along ``dim``, and how many there are."""
         return self._place(dim), self._extents[dim][1]
 
-    def _trips(self, dim: Dim) -> _Size:
-        """How many iterations loops over ``dim`` have."""
+    def is_uneven(self, dim: Dim) -> bool:
+        """Whether loops over ``dim`` may have fewer iterations in the last chunk."""
+        return self._extents[dim][1] % self._most_trips(dim)[1] > 0
+
+    def _most_trips(self, dim: Dim) -> _Size:
+        """How many iterations loops over ``dim`` have, at most."""
         return self._chunks[dim].tiles if dim in self._chunks else self._extents[dim]
+
+    def _trips(self, dim: Dim) -> Any:
+        """How many iterations they have now."""
+        most, _ = self._most_trips(dim)
+        if not self.is_uneven(dim):
+            return most
+        return tirx.min(most, self._extents[dim][0] - self._chunks[dim].at * most)
 
     def _place(self, dim: Dim) -> Any:
         """The number of the current iteration over all of ``dim``."""

@@ -85,8 +85,12 @@ class Stages:
         self.parts = chunk
 
     def moving_with(self, dims: Collection[Dim]) -> tuple[Dim, ...]:
-        """The current loops over any of ``dims``."""
-        return tuple(loop for loop in self.loops if loop in dims)
+        """The current loops over any of ``dims``.
+
+        One of which the last chunk has fewer is innermost: elsewhere it leaves pages in between.
+        """
+        found = (loop for loop in self.loops if loop in dims)
+        return tuple(sorted(found, key=self.dims.is_uneven))
 
     def page(self) -> Any:
         """The page of a temporary tile that moves with the current loops."""

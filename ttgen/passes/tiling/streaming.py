@@ -22,7 +22,7 @@ from ttgen.analysis import (
     reductions,
     with_operands,
 )
-from ttgen.passes.device_shape import divisor, free_dims, tile_dims, tiles_along
+from ttgen.passes.device_shape import free_dims, tile_dims, tiles_along
 from ttgen.passes.tiling.factors import product, taken_apart
 
 
@@ -30,7 +30,7 @@ from ttgen.passes.tiling.factors import product, taken_apart
 class Stream:
     """``sums`` over the dimension of ``peak``, a maximum that nothing else needs.
 
-    ``tiles``: how many are a chunk, of which there is a whole number.
+    ``tiles``: how many are a chunk, the last one perhaps apart.
     """
 
     peak: Reduce
@@ -70,7 +70,8 @@ def with_streams(expr: Expr, outer: Collection[Dim], most: int) -> tuple[Expr, l
 
 def _stream(expr: Expr, peak: Reduce, most: int) -> Stream:
     sums = tuple(dict.fromkeys(_sums(expr, peak)))
-    return Stream(peak, sums, divisor(tiles_along(peak.dims[0].extent), most))
+    tiles = tiles_along(peak.dims[0].extent)
+    return Stream(peak, sums, -(-tiles // -(-tiles // most)))
 
 
 def rescaling(weight: Expr, peak: Reduce, before: Expr, after: Expr) -> Expr:
