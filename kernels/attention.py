@@ -1,4 +1,4 @@
-"""Attention of one head, in one kernel: of the scores, a row of tiles is in L1 at a time."""
+"""Attention of one head, in one kernel: of the scores, a few tiles of a row are in L1 at a time."""
 
 from tvm import te, topi
 
