@@ -118,6 +118,11 @@ def test_all_columns_of_the_values_share_a_pass(size: int, arch: str) -> None:
     assert scores == 2 * 5 * tiles * passes  # 2 rows of 5 tiles, each of which is a sum
 
 
+def test_scores_are_made_anew_for_each_block_of_columns() -> None:
+    """3 blocks of at most 4 columns: as many steps of sums as neither rows nor tiles say."""
+    assert_attends("plain", 100, 64, depth=50, columns=290, grid=(1, 1), block_tiles=4)
+
+
 OPTIONS = [
     {"grid": (2, 2)},  # the runs of four cores: they begin and end within rows
     {"grid": (4, 4)},  # more cores than tiles

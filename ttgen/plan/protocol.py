@@ -70,6 +70,8 @@ class _Totals:
     """What a program does on one core, over all of its run."""
 
     pushed: Counter[str] = field(default_factory=Counter)
+    #: How often pages are pushed, however many at a time.
+    pushes: Counter[str] = field(default_factory=Counter)
     popped: Counter[str] = field(default_factory=Counter)
     #: Executions of each operation that reduces, by its place among them.
     reduced: Counter[int] = field(default_factory=Counter)
@@ -85,6 +87,7 @@ def _program(
         match event.op.op:
             case "cb_push_back":
                 totals.pushed[str(event.op.args["cb"])] += event.values["pages"] * event.times
+                totals.pushes[str(event.op.args["cb"])] += event.times
             case "cb_pop_front":
                 totals.popped[str(event.op.args["cb"])] += event.values["pages"] * event.times
             case "matmul_tiles" | "reduce_tile" | "accumulate_tiles":
@@ -113,15 +116,18 @@ def _balance(plan: Plan, core: int, totals: dict[str, _Totals]) -> Iterator[Viol
 def _sums(plan: Plan, core: int, compute: _Totals) -> Iterator[Violation]:
     """The longest sum of an output tile has as many steps as the partition says.
 
-    It may be made once for all of the core's tiles in a row. Where parts of the output are made in
-    different ways, which the writer then has loops of their own for, those without that sum have
-    none.
+    It may be made once for all of the core's tiles in a row, or for a block of them. Where parts of
+    the output are made in different ways, which the writer then has loops of their own for, those
+    without that sum have none.
     """
     steps, work = compute.reduced.values(), plan.partition.cores[core]
     columns = plan.partition.tiles[1]
     rows = -(-(work.start + work.count) // columns) - work.start // columns
-    longest, for_rows = work.count * plan.partition.len_k, rows * plan.partition.len_k
-    is_there = longest in steps or for_rows in steps or _writes(plan.programs.writer.body) > 1
+    outputs = (cb.name for cb in plan.circular_buffers if cb.role == "output")
+    blocks = sum(compute.pushes[name] for name in outputs)
+    longest = work.count * plan.partition.len_k
+    together = {one * plan.partition.len_k for one in (work.count, rows, blocks)}
+    is_there = not together.isdisjoint(steps) or _writes(plan.programs.writer.body) > 1
     if steps and not (is_there and max(steps) <= longest):
         problem = f"core {work.core} makes {max(steps)} steps of sums for {work.count} output tiles"
         at: list[PathItem] = ["partition", "len_k"]
