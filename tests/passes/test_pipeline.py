@@ -448,13 +448,13 @@ def k():
     )
     return [A, B, C]
 """
-#: A stage that goes on from what it has left in the chunk before, and a loop over chunks.
+#: Stages that go on from what they have left in the chunk before, the last chunk with fewer tiles.
 STREAM = """
 from tvm import topi
 
 def k():
-    A = te.placeholder((40, 300), dtype="bfloat16", name="A")
-    B = te.placeholder((300, 70), dtype="bfloat16", name="B")
+    A = te.placeholder((40, 280), dtype="bfloat16", name="A")
+    B = te.placeholder((280, 70), dtype="bfloat16", name="B")
     return [A, B, topi.matmul(topi.nn.softmax(A, axis=-1), B)]
 """
 

@@ -89,6 +89,12 @@ def test_attention_of_any_length(scores: str, length: int) -> None:
     assert_attends(scores, length, length, stream_tiles=4 if length > 128 else 1)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_attention_of_few_positions(rows: int) -> None:
+    """Such as of the last one, to what came before it."""
+    assert_attends("masked", rows, 150, stream_tiles=2)
+
+
 def test_the_last_chunk_may_have_fewer_blocks() -> None:
     """5 tiles and 4, in blocks of 4, which is what DST holds in float32."""
     assert_attends("plain", 40, 280, arch="blackhole", stream_tiles=8)
@@ -276,6 +282,30 @@ def k():
 
 def attend(Q: np.ndarray, K: np.ndarray, V: np.ndarray) -> np.ndarray:
     return softmax(Q @ K.swapaxes(-1, -2)) @ V
+
+
+#: Scores are used by a stream, and by a sum that is none, in either order.
+SCORES_AGAIN = """
+from tvm import topi
+
+def k():
+    Q, K, V = (te.placeholder((70, 40), "bfloat16", name=name) for name in "QKV")
+    s = topi.matmul(Q, K, transp_b=True)
+    weighted = topi.matmul(topi.nn.softmax(s, axis=-1), V)
+    total = topi.sum(topi.multiply(s, s), axis=-1, keepdims=True)
+    return [Q, K, V, topi.subtract({operands})]
+"""
+
+
+@pytest.mark.parametrize("operands", ["weighted, total", "total, weighted"])
+def test_a_chunk_of_scores_is_no_row_of_them(operands: str) -> None:
+    sign = 1 if operands.startswith("weighted") else -1
+
+    def meaning(Q: np.ndarray, K: np.ndarray, V: np.ndarray) -> np.ndarray:
+        total = ((Q @ K.T) ** 2).sum(1, keepdims=True)
+        return sign * (attend(Q, K, V) - total)
+
+    assert_close(SCORES_AGAIN.format(operands=operands), meaning)
 
 
 def test_every_head_is_streamed() -> None:

@@ -211,6 +211,7 @@ class Expressions:
             self,
             shared={grown, *factors.values(), *(replaced(one, peak, grown) for one in others)},
             scope=_Scope(stream.dim, frozenset((largest, *held.values())), self),
+            _made={},
         )
         with self.stages.streaming(stream.dim, stream.tiles):
             for total in stream.sums:

@@ -153,7 +153,7 @@ def _is_streamed(expr: Expr, peak: Reduce, outer: Collection[Dim]) -> bool:
     if expr == peak:
         return False
     if _is_below(expr, peak):
-        return free_dims(expr) | free_dims(peak) <= {*outer}
+        return {dim for dim in free_dims(expr) | free_dims(peak) if dim.axes} <= {*outer}
     return all(_is_streamed(operand, peak, outer) for operand in operands(expr))
 
 
