@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from ttgen.toolchain.driver import sfpu
+from ttgen.toolchain.driver import scalars, sfpu
 
 
 def test_a_copy_is_sfpmov_on_all_lanes() -> None:
@@ -53,3 +55,36 @@ def test_the_place_of_an_instruction() -> None:
     assert sfpu.place(lines[:2]) == "/k/add.cpp:7:3"
     assert sfpu.place(lines) == "/abs/x.h:40:9"
     assert sfpu.place([]) == ""
+
+
+SCALAR_LINES = """\
+  %2 = fadd reassoc contract float %0, -1.500000e+00, !dbg !5
+  %3 = tail call contract float @llvm.fmuladd.f32(float %2, float noundef %0, float 1.0)
+  %4 = fcmp contract ult float %2, %3
+  %5 = fneg float %2
+  %6 = tail call float @llvm.fabs.f32(float %5)
+  %7 = uitofp i32 %1 to float
+  %8 = fptosi float %7 to i32
+  %9 = load volatile float, ptr %p, align 4
+  store float 1.0, ptr %p, align 4
+  store float %9, ptr %p, align 4
+"""
+
+
+def test_every_operation_on_scalars_becomes_one_on_integers() -> None:
+    found = scalars.without_scalar_floats(SCALAR_LINES)
+    assert re.findall(r"call (__\w+)", found) == [
+        *("__addsf3", "__mulsf3", "__addsf3", "__gesf2", "__floatunsisf", "__fixsfsi")
+    ]
+    assert not re.search("(load|store) .*float", found)
+    operations = re.findall(r"= (?:[a-z]+ )*?(\w+)[ .]", found)
+    assert not {"fadd", "fcmp", "fneg", "uitofp", "fptosi", "@llvm"} & set(operations)
+    assert [line.split()[0] for line in found.splitlines() if re.match(r"  %\d", line)] == [
+        f"%{at}" for at in range(2, 10)
+    ]
+
+
+def test_vectors_are_left_alone() -> None:
+    code = '  %3 = call float asm sideeffect ".ttinsn (%1)", "=^cf,i"(i32 1) #3\n'
+    code += "  %4 = phi float [ %3, %1 ], [ %2, %0 ]\n"
+    assert scalars.without_scalar_floats(code) == code

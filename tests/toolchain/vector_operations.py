@@ -171,6 +171,18 @@ NUMBERS = (
     ),
     Operation("multiply-by", "r", lambda o: product(o.a, o.b), before="vFloat r = a; r *= b;"),
     Operation(
+        "multiply-by-bf16",
+        "r",
+        lambda o: product(o.a, np.float32(-0.75)),
+        "vFloat r = a; r *= -0.75f;",
+    ),
+    Operation(
+        "multiply-by-number",
+        "r",
+        lambda o: product(o.a, np.float32(0.1)),
+        "vFloat r = a; r *= 0.1f;",
+    ),
+    Operation(
         "abs",
         "abs(a)",
         lambda o: np.where(o.u > (SIGN | INFINITY), o.u, o.m),  # -NaN keeps its sign
@@ -594,6 +606,26 @@ def nested(o: Operands) -> Array:
     return np.where(p(o), inner, np.where(r(o), 20, 0))
 
 
+#: Arithmetic of scalars that are known while the kernel runs.
+SCALARS = """
+volatile std::uint32_t bits[] = {0x3fc00000, 0xc0200000};
+const float x = std::bit_cast<float>(bits[0]), y = std::bit_cast<float>(bits[1]);
+const float z = (x * y - x) / (float(int(x + x)) - 0.9f) + y;
+const bool is_less = y < x && !(x <= y), is_more = x > y && !(y >= x);
+const bool is_so = is_less && is_more && x != y && !(x == y) && -y == y + 5.0f;
+"""
+X, Y = np.float32(1.5), np.float32(-2.5)
+SCALAR = (X * Y - X) / (np.float32(3) - np.float32(0.9)) + Y
+
+SCALAR_FLOATS = (
+    Operation(
+        "scalar-floats",
+        "r",
+        lambda o: total(o.a, np.float32(SCALAR)),
+        f"{SCALARS} vFloat r = a; if (is_so) r = r + z;",
+    ),
+)
+
 BRANCHES = (
     Operation(
         "if-else",
@@ -658,6 +690,28 @@ BRANCHES = (
         "r",
         lambda o: where_number(p(o), multiply_add(o.c, np.float32(1), np.float32(1.5)), o.c),
         branch(f"v_if({P}) {{ r += 1.5f; }}", "vFloat r = c;"),
+    ),
+    Operation(
+        "multiply-by-bf16-in-if",
+        "r",
+        lambda o: where_number(p(o), multiply_add(o.c, np.float32(-0.75), np.float32(0)), o.c),
+        branch(f"v_if({P}) {{ r *= -0.75f; }}", "vFloat r = c;"),
+    ),
+    Operation(
+        "first-value-in-if",
+        "r",
+        lambda o: np.where(p(o), np.where(q(o), o.v, o.w), 3),
+        branch(
+            f"v_if({P}) {{ v_if({Q}) {{ r = j; }} v_else {{ r = k; }} v_endif; }}"
+            " v_else { r = 3; }",
+            "vInt r;",
+        ),
+    ),
+    Operation(
+        "first-sum-in-if",
+        "r",
+        lambda o: where_number(p(o), multiply_add(o.a, o.b, o.c), np.ma.getdata(product(o.b, o.c))),
+        branch(f"v_if({P}) {{ r = a * b + c; }} v_else {{ r = b * c; }}", "vFloat r;"),
     ),
     Operation(
         "integer-add-in-if",
@@ -962,6 +1016,7 @@ OPERATIONS = (
     *COMPARISONS,
     *CONDITIONS,
     *BRANCHES,
+    *SCALAR_FLOATS,
     *TABLES,
     *REGISTERS,
     *DESTINATION,

@@ -116,7 +116,9 @@ def runtime_library(config: Config) -> str:
         scratch = f"{temporary}.zig-cache"
         env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
         command = [config.zig, "build-lib", "-target", "riscv32-freestanding"]
-        command += ["-mcpu=generic_rv32+m", "-OReleaseSmall", "-fstrip", "-fno-unwind-tables"]
+        # Relaxed, as what it is linked to (clang.py): so are the calls inside of it.
+        command += ["-mcpu=generic_rv32+m+relax", "-OReleaseSmall"]
+        command += ["-fstrip", "-fno-unwind-tables"]
         # Local memory is 4 KB: a link must be able to leave out each table that nothing uses.
         command += ["-ffunction-sections", "-fdata-sections", "--name", "compiler_rt"]
         command += [f"{config.zig_lib}/compiler_rt.zig", f"-femit-bin={temporary}"]

@@ -2,12 +2,13 @@
 
 ``sfpi.h`` holds each vector in a ``float`` bound to f8-f15, and writes each SFPU operation as one
 ``.ttinsn``. What the compiler itself adds is a copy between registers (``fmv.s``), which is an
-SFPMOV here. Any other F instruction (a spill to the stack, arithmetic on a scalar float) has no
-counterpart, and running it would do nothing or worse: it is an error.
+SFPMOV here. Any other F instruction (a spill to the stack) has no counterpart, and running it would
+do nothing or worse: it is an error.
 
 A source is compiled in three steps, and looked into between them: to LLVM's intermediate code, of
 which :func:`without_memory` says that SFPU instructions do not touch memory; to assembly, whose
-copies :func:`rewrite` turns into SFPMOV; and to an object.
+copies :func:`rewrite` turns into SFPMOV; and to an object. Where scalar floats are computed with, a
+fourth step goes before the second one (:mod:`.scalars`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .config import Config
 from .kernel import kernel_source
 from .process import run
 from .rules import Arch, DriverError, value_of
+from .scalars import without_scalar_floats
 
 # SFPMOV on every lane, whatever the condition codes: opcode 0x7c, mod 2 (SFPMOV_MOD1_ALL_LANES).
 SFPMOV_ALL_LANES = 0x7C000002
@@ -30,6 +32,9 @@ LREG_NAMES = ("fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5")
 CONSTANT_NAMES = ("ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7")
 LREGS = {name: at for at, name in enumerate(LREG_NAMES)}
 READABLE = {name: at for at, name in enumerate((*LREG_NAMES, *CONSTANT_NAMES))}
+
+# Of the files between a source and its object: intermediate code, the same optimised, assembly.
+SUFFIXES = (".ll", ".opt.ll", ".s")
 
 # In intermediate code, what sfpi.h and the SDK write as instructions, up to the call's attributes:
 # an instruction, one that is put together while the kernel runs, a register that is named.
@@ -54,25 +59,34 @@ def compile_source(config: Config, arch: Arch, flags: list[str]) -> None:
     try:
         text = compiled(config, arch, flags, stem)
         if find_f_instruction(text) is not None:
-            refuse(compiled(config, arch, [*flags, "-gline-tables-only"], stem))
-        assembly = f"{stem}.s"
+            text = compiled(config, arch, flags, stem, has_scalars=True)
+        if find_f_instruction(text) is not None:
+            traced = [*flags, "-gline-tables-only"]
+            refuse(compiled(config, arch, traced, stem, has_scalars=True))
+        assembly = f"{stem}{SUFFIXES[-1]}"
         write_text(assembly, text)
         must_run([*base(config, sfpu=True), "-x", "assembler", "-c", assembly, "-o", output])
     finally:
-        for path in (f"{stem}.ll", f"{stem}.s"):
-            if os.path.exists(path):
-                os.unlink(path)
+        for suffix in SUFFIXES:
+            if os.path.exists(f"{stem}{suffix}"):
+                os.unlink(f"{stem}{suffix}")
 
 
-def compiled(config: Config, arch: Arch, flags: list[str], stem: str) -> str:
+def compiled(
+    config: Config, arch: Arch, flags: list[str], stem: str, *, has_scalars: bool = False
+) -> str:
     """The assembly of a source, with copies rewritten. ``stem``: of files for the steps between."""
-    code, assembly = f"{stem}.ll", f"{stem}.s"
+    code, optimised, assembly = (f"{stem}{suffix}" for suffix in SUFFIXES)
     depfile = ["-MT", str(value_of(flags, "-o"))] if "-MMD" in flags else []
     unoptimised = ["-emit-llvm", "-Xclang", "-disable-llvm-passes", *depfile]
     must_run(front_end(config, arch, [*in_place_of_c("-S", flags, code), *unoptimised], sfpu=True))
     write_text(code, without_memory(read_text(code)))
     how = [flag for flag in flags if flag.startswith(("-O", "-f", "-g"))]
-    must_run([*base(config, sfpu=True), *how, "-S", code, "-o", assembly])
+    translate = [*base(config, sfpu=True), *how, "-S", code, "-o"]
+    if has_scalars:
+        must_run([*translate, optimised, "-emit-llvm"])
+        write_text(code, without_scalar_floats(read_text(optimised)))
+    must_run([*translate, assembly])
     return rewrite(read_text(assembly))
 
 
@@ -144,9 +158,9 @@ def refuse(assembly: str) -> None:
     kernel = kernel_source() or "firmware"
     message = f"{where or kernel}: error: the SFPU stand-in cannot express '{mnemonic}'"
     detail = (
-        f"{kernel}: note: in this kernel. The stand-in compiler has eight vector registers and no\n"
-        "  floating-point unit for scalars: use fewer live vectors, do scalar float arithmetic at\n"
-        "  compile time, or install SFPI"
+        f"{kernel}: note: in this kernel. The stand-in compiler has eight vector registers, and\n"
+        "  of scalar floats +, -, *, /, comparisons and casts of int: use fewer live vectors,\n"
+        "  have other functions of scalars worked out at compile time, or install SFPI"
     )
     raise DriverError(f"{message}\n{detail}")
 

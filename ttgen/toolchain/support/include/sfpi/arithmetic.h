@@ -27,7 +27,7 @@ struct product {
 };
 
 sfpi_inline vFloat& vFloat::operator=(const sum& value) {
-    r = home == region ? value.get().r : value.into(r);
+    r = is_written_whole() ? value.get().r : value.into(r);
     return *this;
 }
 sfpi_inline vFloat& vFloat::operator=(const product& value) { return *this = value.whole(); }
@@ -56,16 +56,21 @@ sfpi_inline sum operator-(float c, const product& p) { return vFloat(c) - p; }
 sfpi_inline sum operator+(const vFloat& a, const vFloat& b) { return {a.r, one(), b.r}; }
 sfpi_inline sum operator-(const vFloat& a, const vFloat& b) { return {b.r, minus_one(), a.r}; }
 
-// A constant with few digits is part of the instruction.
+// A constant with few digits is part of the instruction, unless a register holds it anyway.
+sfpi_inline bool is_part_of_instruction(float value) {
+    const u32 bits = std::bit_cast<u32>(value);
+    return __builtin_constant_p(bits) && is_bf16(bits) && bits != 0 && (bits | 0x80000000) != 0xbf800000;
+}
+
+template <u32 opcode>
+sfpi_inline float with_constant(float dest, float constant) {
+    const u32 word = encoding::op(opcode, (std::bit_cast<u32>(constant) >> 16) << 8);
+    __asm__ volatile(".ttinsn (%1 + (L_%0 << 4))" SFPI_SETTLED : "+cf"(dest) : "i"(word));
+    return dest;
+}
+
 sfpi_inline vFloat operator+(const vFloat& a, float b) {
-    const u32 bits = std::bit_cast<u32>(b);
-    if (__builtin_constant_p(bits) && is_bf16(bits) && bits != 0 && (bits | 0x80000000) != 0xbf800000) {
-        float sum = a.r;
-        __asm__ volatile(".ttinsn (%1 + (L_%0 << 4))" SFPI_SETTLED
-                         : "+cf"(sum)
-                         : "i"(encoding::op(encoding::ADDI, (bits >> 16) << 8)));
-        return lanes{sum};
-    }
+    if (is_part_of_instruction(b)) return lanes{with_constant<encoding::ADDI>(a.r, b)};
     return vFloat(a + vFloat(b));
 }
 sfpi_inline vFloat operator+(float a, const vFloat& b) { return b + a; }
@@ -78,6 +83,12 @@ sfpi_inline vFloat operator-(const sum& a) { return -vFloat(a); }
 sfpi_inline vFloat operator+(const vFloat& a) { return a; }
 
 sfpi_inline vFloat& operator*=(vFloat& a, const vFloat& b) { return a = a * b; }
+// In its place, wherever it was declared: lanes that are off keep what they have.
+sfpi_inline vFloat& operator*=(vFloat& a, float b) {
+    if (!is_part_of_instruction(b)) return a *= vFloat(b);
+    a.r = with_constant<encoding::MULI>(a.r, b);
+    return a;
+}
 template <class Other>
 sfpi_inline vFloat& operator+=(vFloat& a, const Other& b) {
     return a = a + b;

@@ -19,19 +19,28 @@ struct lanes {
 // A value that a register holds.
 //
 // `home` is the region that the variable was declared in. There it can be written as a whole. Deeper
-// inside, only the lanes that are on take the new value, and the others keep the old one.
+// inside, only the lanes that are on take the new value, and the others keep the old one: unless there
+// is none. A variable that was declared without a value takes no register before it has one.
 struct vReg {
     float r;
     u32 home;
+    bool has_value;
 
-    sfpi_inline vReg() : home(region) {}
-    sfpi_inline explicit vReg(lanes value) : r(value.r), home(region) {}
-    sfpi_inline vReg(const vReg& other) : r(other.r), home(region) {}
+    sfpi_inline vReg() : home(region), has_value(false) {}
+    sfpi_inline explicit vReg(lanes value) : r(value.r), home(region), has_value(true) {}
+    sfpi_inline vReg(const vReg& other) : r(other.r), home(region), has_value(true) {}
 
     sfpi_inline lanes get() const { return {r}; }
 
+    // Whether what is written next may be written as a whole. It is a value from then on.
+    sfpi_inline bool is_written_whole() {
+        const bool keeps_nothing = home == region || !has_value;
+        has_value = true;
+        return keeps_nothing;
+    }
+
     sfpi_inline void assign(float value) {
-        if (home == region) {
+        if (is_written_whole()) {
             r = value;
         } else {
             r = update<encoding::op(encoding::MOV)>(r, value);
