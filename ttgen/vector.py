@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: What Python's functions raise where the chip gives an infinity or NaN.
 _UNDEFINED = (ArithmeticError, ValueError)
@@ -27,7 +27,9 @@ class VectorOp:
 
     ``is_finite`` says that finite values give a finite one: no padding can become an infinity.
     ``chooses`` are the operands of which the result is one. ``needs_fp32``: it compiles with
-    float32 in DST alone.
+    float32 in DST alone. ``fast`` are ``init`` and ``tile`` of a faster form that the SDK has
+    beside the one that is meant here. Other functions ask by themselves for the compute
+    configuration's ``math_approx``.
     """
 
     name: str
@@ -40,6 +42,14 @@ class VectorOp:
     is_finite: bool = True
     chooses: tuple[int, ...] = ()
     needs_fp32: bool = False
+    fast: tuple[str, str] | None = None
+
+    def spelled(self, *, math_approx: bool) -> VectorOp:
+        """The row with the functions that a kernel calls which is built so."""
+        if not math_approx or self.fast is None:
+            return self
+        init, tile = self.fast
+        return replace(self, init=init, tile=tile)
 
     @property
     def form(self) -> str:
@@ -70,17 +80,28 @@ def _row(
     *,
     init: str = "",
     how: str = "",
+    fast: tuple[str, str] | None = None,
     source: str | None = "",
     is_finite: bool = True,
 ) -> VectorOp:
     """An operation on one tile, as most of the SDK's compute API has them.
 
-    ``header``: below eltwise_unary, or a path. ``how``: template arguments of both functions.
+    ``header``: below eltwise_unary, or a path. ``how``: template arguments of both functions;
+    ``fast``: those of each in the faster form.
     """
     path = header if "/" in header else f"api/compute/eltwise_unary/{header or name}.h"
     found = name if source == "" else source
-    init = f"{init or f'{name}_tile_init'}{how}"
-    return VectorOp(name, of, path, init, f"{name}_tile{how}", source=found, is_finite=is_finite)
+    init, tile = init or f"{name}_tile_init", f"{name}_tile"
+    return VectorOp(
+        name,
+        of,
+        path,
+        f"{init}{how}",
+        f"{tile}{how}",
+        source=found,
+        is_finite=is_finite,
+        fast=None if fast is None else (f"{init}{fast[0]}", f"{tile}{fast[1]}"),
+    )
 
 
 def _extreme(name: str, of: Callable[[float, float], float]) -> VectorOp:
@@ -109,22 +130,29 @@ def _where(condition: float, if_true: float, if_false: float) -> float:
     return if_false if is_zero else if_true
 
 
+_FAST = ("<true>", "<true>")
+
 VECTOR: dict[str, VectorOp] = {
     row.name: row
     for row in (
         # The larger of the value and zero.
         _row("relu", lambda value: max(value, 0.0), source=None),
         _row("abs", abs, _ANY, source="fabs"),
-        _row("exp", math.exp, is_finite=False),
-        _row("log", math.log, _ANY, is_finite=False),
+        _row("exp", math.exp, fast=_FAST, is_finite=False),
+        _row("log", math.log, _ANY, fast=_FAST, is_finite=False),
         _row("log1p", math.log1p, is_finite=False),
-        _row("sqrt", math.sqrt, is_finite=False),
-        _row("rsqrt", lambda value: 1 / math.sqrt(value), is_finite=False),
+        _row("sqrt", math.sqrt, fast=("", "<true>"), is_finite=False),
+        _row(
+            "rsqrt",
+            lambda value: 1 / math.sqrt(value),
+            fast=("", "<RsqrtMode::Fast>"),
+            is_finite=False,
+        ),
         # One over the value; a division is a product with it.
         _row("recip", lambda value: 1 / value, source=None, is_finite=False),
-        _row("sigmoid", _sigmoid, _ANY),
-        _row("tanh", math.tanh, _ANY),
-        _row("erf", math.erf, "erf_erfc", how="<false>"),  # not the fast one
+        _row("sigmoid", _sigmoid, _ANY, fast=("<true>", "<VectorMode::RC, true>")),
+        _row("tanh", math.tanh, _ANY, fast=_FAST),
+        _row("erf", math.erf, "erf_erfc", how="<false>", fast=_FAST),
         _row("sin", math.sin, "trigonometry"),
         _row("cos", math.cos, "trigonometry"),
         _row("floor", math.floor, "rounding", init="rounding_op_tile_init"),

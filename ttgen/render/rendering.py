@@ -21,7 +21,7 @@ from ttgen.render.errors import failure, shown, syntax_error
 from ttgen.render.markers import of_operation
 from ttgen.render.names import with_safe_names
 from ttgen.render.search import TemplateSet, template_names
-from ttgen.vector import VECTOR
+from ttgen.vector import VECTOR, VectorOp
 
 
 def operations(plan: Plan) -> dict[str, set[str]]:
@@ -123,12 +123,15 @@ class Rendering:
             Kind.CB: lambda value: self.plan.circular_buffer(str(value)),
             Kind.TENSOR: lambda value: self.plan.tensor(str(value)),
             Kind.EXPR: cpp_expression,
-            **dict.fromkeys(VECTOR_KINDS.values(), lambda value: VECTOR[str(value)]),
+            **dict.fromkeys(VECTOR_KINDS.values(), self._function),
         }
         kinds = dict(TILE_OPS[statement.op].params)
         return {
             name: resolve.get(kinds[name], str)(value) for name, value in statement.args.items()
         }
+
+    def _function(self, value: Any) -> VectorOp:
+        return VECTOR[str(value)].spelled(math_approx=self.plan.compute.math_approx)
 
     def _headers(self, program: Program) -> list[str]:
         """The headers that the program's operations ask for; sorted."""
