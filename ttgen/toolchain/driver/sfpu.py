@@ -21,7 +21,6 @@ from .config import Config
 from .kernel import kernel_source
 from .process import run
 from .rules import Arch, DriverError, value_of
-from .scalars import without_scalar_floats
 
 # SFPMOV on every lane, whatever the condition codes: opcode 0x7c, mod 2 (SFPMOV_MOD1_ALL_LANES).
 SFPMOV_ALL_LANES = 0x7C000002
@@ -84,6 +83,8 @@ def compiled(
     how = [flag for flag in flags if flag.startswith(("-O", "-f", "-g"))]
     translate = [*base(config, sfpu=True), *how, "-S", code, "-o"]
     if has_scalars:
+        from .scalars import without_scalar_floats  # hardly any kernel needs its expressions
+
         must_run([*translate, optimised, "-emit-llvm"])
         write_text(code, without_scalar_floats(read_text(optimised)))
     must_run([*translate, assembly])
