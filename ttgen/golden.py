@@ -26,6 +26,7 @@ from ttgen.formats import FORMATS
 from ttgen.frontend.kernel import Kernel
 from ttgen.plan.model import Plan, Tensor
 from ttgen_runtime.interp.formats import STORAGE
+from ttgen_runtime.ordering import in_source, on_device
 
 Array = npt.NDArray[Any]
 
@@ -89,7 +90,7 @@ def _initial(tensor: Tensor, random: np.random.Generator) -> Array:
     if tensor.role == "output":
         return np.full(tensor.shape, np.nan, dtype=np.float32)
     values = random.standard_normal(tensor.shape, dtype=np.float32)
-    return as_stored(values, tensor.layout.dtype)
+    return in_source(tensor, as_stored(on_device(tensor, values), tensor.layout.dtype))
 
 
 def _evaluate(kernel: Kernel, arrays: list[Array]) -> None:

@@ -2,8 +2,9 @@
 
 ``memory`` DRAM or L1, ``layout`` interleaved or sharded, ``tile_shape``, ``dtype``, and for a
 sharded tensor ``nd_shard``: ``axes``, ``grid`` and ``shard_shape`` along them (elements), ``order``
-and ``cores``; ``page`` tile, or row for a row-major tensor. What is not said follows from the rest;
-what contradicts itself is refused.
+and ``cores``; ``page`` tile, or row for a row-major tensor; ``order``, which of the source's
+dimensions comes where on the device. What is not said follows from the rest; what contradicts
+itself is refused.
 
 Every function raises LoweringError without a place; the passes add it.
 """
@@ -16,6 +17,7 @@ from math import prod
 from typing import Any, TypeGuard
 
 import msgspec
+from msgspec import UNSET
 
 from ttgen.errors import LoweringError
 from ttgen.plan.model import CoreRange, Layout, NdShard
@@ -34,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "tile_shape": [32, 32],
     "page": "tile",
 }
-KEYS = ("memory", "layout", "tile_shape", "dtype", "nd_shard", "page")
+KEYS = ("memory", "layout", "tile_shape", "dtype", "nd_shard", "page", "order")
 SHARD_KEYS = ("axes", "grid", "shard_shape", "order", "cores")
 #: Keys that users may know from elsewhere, and why they are refused.
 REFUSED = {"halo": "halos are not supported: every tile belongs to one shard"}
@@ -91,6 +93,19 @@ def completed(asked: Mapping[str, Any]) -> dict[str, Any]:
     if is_sharded and shards is None:
         raise LoweringError("a sharded layout needs nd_shard", hint=_EXAMPLE)
     return layout
+
+
+def check_order(asked: Mapping[str, Any], shape: Sequence[int]) -> None:
+    """LoweringError at an ``order`` that does not have each dimension of ``shape`` once."""
+    order, plain = asked.get("order"), list(range(len(shape)))
+    if order is None:
+        return
+    is_numbers = _is_list(order) and all(type(position) is int for position in order)
+    if not is_numbers or sorted(order) != plain:
+        raise LoweringError(
+            f"order is {order!r}; it has each dimension of {list(shape)} once, by its number",
+            hint=f"{plain} is the source's own order; the last two dimensions make tiles",
+        )
 
 
 def shard(asked: Mapping[str, Any], padded_shape: Sequence[int], tile: Grid, device: Grid) -> Any:
@@ -224,6 +239,7 @@ def nd_shard(layout: Mapping[str, Any]) -> NdShard | None:
 def planned(desc: Mapping[str, Any]) -> Layout:
     """A completed layout as plans hold it."""
     rows, columns = desc["tile_shape"]
+    order = tuple(desc.get("order", ()))
     return Layout(
         memory=desc["memory"],
         layout=desc["layout"],
@@ -231,6 +247,7 @@ def planned(desc: Mapping[str, Any]) -> Layout:
         dtype=desc["dtype"],
         nd_shard=nd_shard(desc),
         page=desc["page"],
+        order=UNSET if order == tuple(range(len(order))) else order,
     )
 
 

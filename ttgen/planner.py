@@ -87,11 +87,16 @@ def golden(request: dict[str, Any], plan_path: str, golden_path: str) -> None:
 
 def counterpart(request: dict[str, Any]) -> dict[str, Any]:
     """The call of ttnn's own that means what a :class:`Request` does: ``call``, or None."""
-    from ttgen.analysis import analyse
     from ttgen.analysis.counterpart import counterpart as find
+    from ttgen.passes.infer_tt_layout import InferTTLayout
+    from ttgen.passes.meaning import meaning
+    from ttgen.passes.pipeline import kernel_module
 
-    kernel = load_kernel(msgspec.convert(request, Request))
-    return {"call": msgspec.to_builtins(find(analyse(kernel.func, kernel.at)))}
+    wanted = msgspec.convert(request, Request)
+    kernel = load_kernel(wanted)
+    layouts = wanted.variant.options.get("layouts", {})
+    laid_out = InferTTLayout(wanted.arch, layouts)(kernel_module(kernel))
+    return {"call": msgspec.to_builtins(find(meaning(laid_out[kernel.function])))}
 
 
 def load_kernel(wanted: Request) -> Kernel:

@@ -48,6 +48,7 @@ class LayoutSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     dtype: str | UnsetType = UNSET
     nd_shard: NdShardSpec | UnsetType = UNSET
     page: Literal["tile", "row"] | UnsetType = UNSET
+    order: tuple[Annotated[int, Meta(ge=0)], ...] | UnsetType = UNSET
 
 
 class ToleranceSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -315,7 +315,7 @@ def _run(opened: _OpenDevice, plan: Plan, sources: Path, golden: Path, values: s
     arrays = load_golden(plan, golden)
     with _placed(opened, plan, arrays) as (tensors, before):
         seconds = _launch(opened, plan, sources, tensors)
-        after = {name: _values(opened.ttnn, tensor.cpu()) for name, tensor in tensors.items()}
+        after = _all_values(opened, plan, tensors)
     if values is not None:
         save_values(plan, after, Path(values))
     return judge(plan, opened.device.name, arrays, before, after, seconds)
@@ -326,12 +326,14 @@ def _placed(
     opened: _OpenDevice, plan: Plan, arrays: Mapping[str, Array]
 ) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:
     """The tensors of ``plan`` on the device by name, for as long; and the values that they hold."""
+    from ttgen_runtime.ordering import in_source
+
     tensors: dict[str, Any] = {}
     before: dict[str, Array] = {}
     try:
         for tensor in plan.tensors:
             host = _host_tensor(opened.ttnn, tensor, arrays)
-            before[tensor.name] = _values(opened.ttnn, host)
+            before[tensor.name] = in_source(tensor, _values(opened.ttnn, host))
             tensors[tensor.name] = _to_device(opened, tensor, host)
         yield tensors, before
     finally:
@@ -351,7 +353,7 @@ def _bench(
     other = None
     with _placed(opened, plan, arrays) as (tensors, before):
         seconds = _launch(opened, plan, sources, tensors, clock)
-        after = {name: _values(opened.ttnn, tensor.cpu()) for name, tensor in tensors.items()}
+        after = _all_values(opened, plan, tensors)
         result = judge(plan, opened.device.name, arrays, before, after, seconds)
         if meant is not None and result.passed:
             other = _bench_ttnn(opened, plan, tensors, arrays, meant, clock)
@@ -372,6 +374,7 @@ def _bench_ttnn(
     from ttgen_runtime import ttnn_call
     from ttgen_runtime.bench import MeasuredTtnn
     from ttgen_runtime.compare import compare
+    from ttgen_runtime.ordering import in_source
 
     output = next(tensor for tensor in plan.tensors if tensor.role == "output")
     started = _programs_made(opened.logs)
@@ -392,7 +395,7 @@ def _bench_ttnn(
     if values.size != expected.size:
         problem: str | None = f"it gives the shape {values.shape}, the kernel {expected.shape}"
     else:
-        values = values.reshape(expected.shape)
+        values = in_source(output, values)
         problem = compare(output.name, values, expected, plan.tolerance).problem
     return MeasuredTtnn(seconds=seconds, programs=programs, problem=problem)
 
@@ -409,15 +412,26 @@ def _host_tensor(ttnn: Any, tensor: Tensor, arrays: Mapping[str, Array]) -> Any:
 
     from ttgen.formats import FORMATS
     from ttgen_runtime import program
+    from ttgen_runtime.ordering import on_device
 
     name = FORMATS[tensor.layout.dtype].ttnn or tensor.layout.dtype
     dtype = np.dtype(name) if name in _POISON else np.dtype(np.float32)
     if tensor.role == "input":
-        values = arrays[f"in_{tensor.name}"].astype(dtype).reshape(tensor.device_shape)
+        values = on_device(tensor, arrays[f"in_{tensor.name}"].astype(dtype))
     else:
         values = np.full(tensor.device_shape, _POISON.get(name, np.nan), dtype)
     data_type = program.data_type(ttnn, tensor.layout.dtype)
     return ttnn.Tensor(values, data_type=data_type, layout=program.page_layout(ttnn, tensor))
+
+
+def _all_values(opened: _OpenDevice, plan: Plan, tensors: Mapping[str, Any]) -> dict[str, Array]:
+    """What the tensors of ``plan`` hold on the device, by name, in the source's shapes."""
+    from ttgen_runtime.ordering import in_source
+
+    return {
+        tensor.name: in_source(tensor, _values(opened.ttnn, tensors[tensor.name].cpu()))
+        for tensor in plan.tensors
+    }
 
 
 def _to_device(opened: _OpenDevice, tensor: Tensor, host: Any) -> Any:

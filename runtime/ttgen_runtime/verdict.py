@@ -39,9 +39,9 @@ def load_golden(plan: Plan, path: Path) -> dict[str, Array]:
 
 
 def save_values(plan: Plan, after: Mapping[str, Array], path: Path) -> None:
-    """Write the outputs as .npz, ``out_<name>`` as in a golden file."""
+    """Write the outputs, in the source's shape, as .npz: ``out_<name>`` as in a golden file."""
     outputs = (tensor for tensor in plan.tensors if tensor.role == "output")
-    np.savez(path, **{f"out_{t.name}": after[t.name].reshape(t.shape) for t in outputs})
+    np.savez(path, **{f"out_{t.name}": after[t.name] for t in outputs})
 
 
 def judge(
@@ -54,10 +54,10 @@ def judge(
 ) -> Result:
     """The result of a run: outputs against ``golden``, inputs as they were.
 
-    ``before`` and ``after`` hold what tensors held on the device, by name.
+    ``before`` and ``after`` hold what tensors held on the device, by name, in the source's shape.
     """
     outputs = tuple(
-        compare(t.name, after[t.name].reshape(t.shape), golden[f"out_{t.name}"], plan.tolerance)
+        compare(t.name, after[t.name], golden[f"out_{t.name}"], plan.tolerance)
         for t in plan.tensors
         if t.role == "output"
     )

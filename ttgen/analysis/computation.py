@@ -34,6 +34,7 @@ from ttgen.analysis.expr import (
 from ttgen.analysis.index import Affine, Axis, Dim, Restart
 from ttgen.analysis.inlining import solved
 from ttgen.analysis.loops import Loops
+from ttgen.analysis.orders import Orders, deduced
 from ttgen.analysis.statements import statements
 from ttgen.analysis.stores import Store, privatised, resolve
 from ttgen.analysis.views import settled
@@ -58,9 +59,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Computation:
-    """What a kernel stores: parts of one output, which do not overlap and leave nothing out."""
+    """What a kernel stores: parts of one output, which do not overlap and leave nothing out.
+
+    ``orders``: of the tensors whose dimensions lie on the device in another order than their own,
+    and of those that have been asked to keep theirs.
+    """
 
     parts: tuple[Part, ...]
+    orders: Orders
 
     @property
     def output(self) -> tvm.ir.Var:
@@ -82,15 +88,15 @@ class Computation:
             yield from reductions(part.value)
 
 
-def analyse(func: tirx.PrimFunc, at: Location) -> Computation:
+def analyse(func: tirx.PrimFunc, at: Location, orders: Orders) -> Computation:
     """What ``func`` computes; LoweringError at the first thing that has no lowering.
 
-    ``at`` is the kernel's own place, for what carries none.
+    ``at`` is the kernel's own place, for what carries none; ``orders`` are those that are decided.
     """
     loops = Loops(statements(func, at))
     while True:
         try:
-            return _Analysis(func, at).computation(loops)
+            return _Analysis(func, at).computation(loops, orders)
         except Restart as request:
             loops.apply(request)
 
@@ -113,7 +119,7 @@ class _Analysis:
         self._stored: dict[tvm.ir.Var, list[_Stored]] = {}
         self._stores: dict[tvm.ir.Var, list[Store]] = {}
 
-    def computation(self, loops: Loops) -> Computation:
+    def computation(self, loops: Loops, orders: Orders) -> Computation:
         stores = [resolve(statement) for statement in loops.statements if statement.runs()]
         if not stores:
             raise LoweringError("the kernel stores nothing", at=self._at)
@@ -126,8 +132,9 @@ class _Analysis:
         stored = self._output()
         boxes = [part.box for part in stored]
         check_covers(stored[0].target.buffer, boxes, stored[0].at)
-        settled_parts = (settled(part.target, part.value, part.at) for part in stored)
-        return Computation(tuple(Part(*part) for part in settled_parts))
+        orders = {**deduced((part.target, part.value) for part in stored), **orders}
+        settled_parts = (settled(part.target, part.value, part.at, orders) for part in stored)
+        return Computation(tuple(Part(*part) for part in settled_parts), orders)
 
     def _output(self) -> list[_Stored]:
         """What is stored to the output; LoweringError if there is not just one."""

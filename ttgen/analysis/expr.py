@@ -38,13 +38,20 @@ def _hashed_once(made: type[_T]) -> type[_T]:
 class Access:
     """A buffer at ``indices``.
 
-    ``view`` is how the dimensions of the computation visit it, outermost first: one entry for each
-    index, or several where an index runs over several dimensions. The last two make tiles.
+    ``view`` is how the dimensions of the computation visit it on the device, outermost first: one
+    entry for each index, or several where an index runs over several dimensions. The last two make
+    tiles. ``order`` says which of the buffer's dimensions comes where in it.
     """
 
     buffer: tvm.ir.Var
     indices: tuple[Affine, ...]
     view: tuple[Index, ...] = ()
+    order: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The buffer's extents in the order that it has in the view."""
+        return tuple(int(self.buffer.ty.shape[position]) for position in self.order)
 
     @property
     def dims(self) -> tuple[Dim, ...]:
@@ -61,7 +68,8 @@ class Access:
         return next((index for index in self.view if index.dim == dim), None)
 
     def __str__(self) -> str:
-        parts = self.view or self.indices
+        is_plain = self.order == tuple(range(len(self.indices)))
+        parts = self.view if self.view and is_plain else self.indices
         return f"{self.buffer.name}[{', '.join(_index(part) for part in parts)}]"
 
 

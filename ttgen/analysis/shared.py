@@ -14,21 +14,24 @@ from tvm import tirx
 
 from ttgen.analysis import computation
 from ttgen.analysis.computation import Computation
+from ttgen.analysis.orders import OPEN, Orders
 from ttgen.errors import Location
 
 
 @dataclass(frozen=True)
 class _Analysed:
-    """A function that has been analysed, and what it means."""
+    """A function that has been analysed for ``orders``, and what it means."""
 
     func: tirx.PrimFunc
     at: Location
+    orders: Orders
     meaning: Computation
 
-    def is_of(self, func: tirx.PrimFunc, at: Location) -> bool:
+    def is_of(self, func: tirx.PrimFunc, at: Location, orders: Orders) -> bool:
         mine, others = self.func.params, func.params
         return (
             at == self.at
+            and orders in (self.orders, self.meaning.orders)
             and self.func.body.same_as(func.body)
             and len(mine) == len(others)
             and all(one.same_as(other) for one, other in zip(mine, others, strict=True))
@@ -40,15 +43,15 @@ _recent: deque[_Analysed] = deque(maxlen=8)
 _calls = [0, 0]
 
 
-def analyse(func: tirx.PrimFunc, at: Location) -> Computation:
+def analyse(func: tirx.PrimFunc, at: Location, orders: Orders = OPEN) -> Computation:
     """What ``func`` computes; see :func:`ttgen.analysis.computation.analyse`."""
     for known in _recent:
-        if known.is_of(func, at):
+        if known.is_of(func, at, orders):
             _calls[1] += 1
             return known.meaning
-    meaning = computation.analyse(func, at)
+    meaning = computation.analyse(func, at, orders)
     _calls[0] += 1
-    _recent.append(_Analysed(func, at, meaning))
+    _recent.append(_Analysed(func, at, orders, meaning))
     return meaning
 
 

@@ -23,6 +23,7 @@ from ttgen.analysis.expr import (
     rebuilt,
 )
 from ttgen.analysis.index import Affine, Axis, Dim, Index, dimension
+from ttgen.analysis.orders import Orders, plain
 from ttgen.analysis.stores import check_independent
 from ttgen.errors import Location, LoweringError
 
@@ -30,13 +31,21 @@ from ttgen.errors import Location, LoweringError
 Pair = tuple[Axis, Axis]
 
 
-def settled(target: Access, value: Expr, at: Location) -> tuple[Access, Expr, Location]:
-    """``target`` and ``value`` with views; LoweringError at an index that no view stands for."""
+def settled(
+    target: Access, value: Expr, at: Location, orders: Orders
+) -> tuple[Access, Expr, Location]:
+    """``target`` and ``value`` with views; LoweringError at an index that no view stands for.
+
+    ``orders``: of tensors whose dimensions lie in another order on the device.
+    """
     accesses = [target, *loads(value)]
     for access in accesses:
         check_independent(access, at)
     joints = _joints([index for access in accesses for index in access.indices])
-    viewed = {access: _viewed(access, joints, at) for access in accesses}
+    viewed = {
+        access: _viewed(access, orders.get(access.buffer.name, plain(access)), joints, at)
+        for access in accesses
+    }
     return viewed[target], _with_views(value, viewed), at
 
 
@@ -106,10 +115,11 @@ class _Segment:
     axes: list[Axis] = field(default_factory=list)
 
 
-def _viewed(access: Access, joints: set[Pair], at: Location) -> Access:
+def _viewed(access: Access, order: tuple[int, ...], joints: set[Pair], at: Location) -> Access:
     """``access`` with a view; its buffer is a parameter, with an extent for each index."""
     view: list[Index] = []
-    for position, index in enumerate(access.indices):
+    for position in order:
+        index = access.indices[position]
         extent = int(access.buffer.ty.shape[position])
         part = _view(index, extent, joints)
         if part is None:
@@ -118,14 +128,14 @@ def _viewed(access: Access, joints: set[Pair], at: Location) -> Access:
                 at=at,
                 hint="index with a loop, or with the parts of a loop that was split",
             )
-        if len(part) > 1 and position == len(access.indices) - 1:
+        if len(part) > 1 and position == order[-1]:
             raise LoweringError(
                 f"the last index of {access} runs over several dimensions of others",
                 at=at,
                 hint="columns of tiles cannot be split or joined yet; other dimensions can",
             )
         view += part
-    return Access(access.buffer, access.indices, tuple(view))
+    return Access(access.buffer, access.indices, tuple(view), order)
 
 
 def _view(index: Affine, extent: int, joints: set[Pair]) -> list[Index] | None:

@@ -18,7 +18,7 @@ from ttgen.arch import architecture
 from ttgen.errors import Location, LoweringError
 from ttgen.formats import BY_SOURCE_DTYPE, FORMATS
 from ttgen.frontend.places import location
-from ttgen.layouts import completed, from_old_form, merged
+from ttgen.layouts import check_order, completed, from_old_form, merged
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 
@@ -60,6 +60,7 @@ class InferTTLayout(FuncPass):
         with layout_errors(buffer.name, at):
             asked = [from_old_form(wish, shape) for wish in self._asked(func, buffer.name)]
             layout = completed({"dtype": _default_format(buffer, at), **merged(asked)})
+            check_order(layout, shape)
         _check(layout, buffer, at)
         return {**layout, "shape": shape}
 

@@ -12,12 +12,13 @@ from typing import ClassVar, Literal
 
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import Computation, analyse, vectors
+from ttgen.analysis import Computation, vectors
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import Location, LoweringError
 from ttgen.formats import FORMATS, Format, working_format
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
+from ttgen.passes.meaning import meaning
 from ttgen.passes.tiling.emitter import tile_loops
 from ttgen.vector import VECTOR
 
@@ -52,7 +53,7 @@ class LowerTTTileIntrinsics(FuncPass):
         attrs.require(func, attrs.PARTITION, self.name)
         if self.stream_tiles < 1:
             raise LoweringError("stream_tiles is at least 1")
-        computation = analyse(func, attrs.kernel_place(func))
+        computation = meaning(func)
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         formats = {name: layout["dtype"] for name, layout in layouts.items()}

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import msgspec
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.formats import FORMATS
@@ -19,6 +18,7 @@ from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import Form, device_shape, output_form, padded
 from ttgen.passes.infer_tt_layout import layout_errors
+from ttgen.passes.meaning import meaning
 from ttgen.plan.shards import l1_bytes
 
 
@@ -26,10 +26,11 @@ from ttgen.plan.shards import l1_bytes
 class PropagateTTLayout(FuncPass):
     """Sets ``tt.roles``, and completes ``tt.layout_desc``.
 
-    ``device_shape`` is a tensor's shape with at least two dimensions, of which the last two make
-    tiles (:class:`ttgen.passes.device_shape.Form`), ``padded_shape`` that in whole tiles. Padding
-    is zero in inputs, and is never read in results. ``nd_shard`` gets what was not said of it,
-    and ``l1_bytes`` is what a tensor takes of every core's L1.
+    ``order`` is set where matrix products decide it (:mod:`ttgen.analysis.orders`) and nobody has.
+    ``device_shape`` is a tensor's shape in its order with at least two dimensions, of which the
+    last two make tiles (:class:`ttgen.passes.device_shape.Form`), ``padded_shape`` that in whole
+    tiles. Padding is zero in inputs, and is never read in results. ``nd_shard`` gets what was not
+    said of it, and ``l1_bytes`` is what a tensor takes of every core's L1.
     """
 
     name: ClassVar[str] = "tir.tenstorrent.PropagateTTLayout"
@@ -39,20 +40,35 @@ class PropagateTTLayout(FuncPass):
         inferred = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         layouts: dict[str, dict[str, Any]] = {}
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
-        computation = analyse(func, attrs.kernel_place(func))
+        computation = meaning(func)
         output = computation.output
         form = output_form(computation)
         roles: dict[str, str] = {}
         for param in func.params:
             desc = layouts[param.name] = dict(inferred[param.name])
             roles[param.name] = "output" if param == output else "input"
-            shape = device_shape(desc["shape"], form if param == output else Form.TILES)
-            desc["device_shape"], desc["padded_shape"] = shape, padded(shape)
+            if param.name in computation.orders:
+                desc["order"] = list(computation.orders[param.name])
             at = location(param.span, attrs.kernel_place(func))
             with layout_errors(param.name, at):
+                _shape(desc, form if param == output else Form.TILES)
                 _place(desc, arch)
         _check_l1(func, layouts, arch)
         return func.with_attr(attrs.ROLES, roles).with_attr(attrs.LAYOUT_DESC, layouts)
+
+
+def _shape(desc: dict[str, Any], form: Form) -> None:
+    """Work out a tensor's shapes on the device."""
+    shape = desc["shape"]
+    plain = list(range(len(shape)))
+    order = desc.get("order", plain)
+    if order != plain and form is not Form.TILES:
+        raise LoweringError(
+            f"order is {order}, and the output is made of {form.value}",
+            hint="only tensors that are whole tiles can lie in another order than their own",
+        )
+    desc["device_shape"] = device_shape([shape[position] for position in order], form)
+    desc["padded_shape"] = padded(desc["device_shape"])
 
 
 def _place(desc: dict[str, Any], arch: Architecture) -> None:

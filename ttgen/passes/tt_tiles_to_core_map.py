@@ -10,7 +10,7 @@ from typing import Any, ClassVar, get_args
 
 from tvm.tirx import PrimFunc
 
-from ttgen.analysis import Computation, analyse
+from ttgen.analysis import Computation
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.layouts import core_ranges, nd_shard
@@ -19,6 +19,7 @@ from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import steps
 from ttgen.passes.infer_tt_layout import tiles
+from ttgen.passes.meaning import meaning
 from ttgen.passes.work import Dealt, Share, check_cover, dealt, ranges_of, read_work
 from ttgen.plan.model import CoreRange, NdShard, PartitionMode
 from ttgen.plan.shards import Grid, cores_of, first_cores, range_problem, shard_shares
@@ -49,7 +50,7 @@ class TTTilesToCoreMap(FuncPass):
     def apply(self, func: PrimFunc) -> PrimFunc:
         """Add the attributes; LoweringError at cores or work that cannot be."""
         self._check_options(func)
-        computation = analyse(func, attrs.kernel_place(func))
+        computation = meaning(func)
         attrs.require(func, attrs.ROLES, self.name)
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         output = layouts[computation.output.name]
@@ -283,6 +284,12 @@ def _kept(asked: _Asked, grid: Mapping[str, Any], output: Mapping[str, Any], par
     Within a block tiles have no order of the author's.
     """
     hint = "or name an order of tiles: `partition` in the spec"
+    lies = list(output.get("order", ()))
+    if lies != sorted(lies):
+        raise LoweringError(
+            f"the blocks of the grid are of an output whose dimensions lie in the order {lies}",
+            hint=hint.removeprefix("or "),
+        )
     if grid["order"] is None or parts > 1:
         raise LoweringError(
             "the blocks of the grid are no equal parts of the output, one after the other",

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import Annotated, Literal, Protocol, TypeAlias, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ttgen.ops import PROGRAM_NAMES, TILE_OPS, Kind, ProgramName
 
@@ -124,7 +124,9 @@ class Layout(_Node, frozen=True):
     """The canonical layout: where a tensor lives and how it is cut into pages.
 
     ``dtype`` names a format of :mod:`ttgen.formats`; ``tile_shape`` is (rows, columns), elements. A
-    page is a tile, or a row of the tensor's last dimension (row-major tensors).
+    page is a tile, or a row of the tensor's last dimension (row-major tensors). ``order`` says
+    which of the source's dimensions comes where on the device, outermost first; without it each
+    stays in its place.
     """
 
     memory: Memory
@@ -133,13 +135,14 @@ class Layout(_Node, frozen=True):
     dtype: str
     nd_shard: NdShard | None = None
     page: Literal["tile", "row"] = "tile"
+    order: tuple[Count, ...] | UnsetType = UNSET
 
 
 class Tensor(_Node, frozen=True):
     """A kernel parameter, in the order of the source function's parameters.
 
-    ``shape`` is what the source says; ``device_shape`` the same values with at least two
-    dimensions, the last two of which make tiles; ``padded_shape`` that in whole tiles.
+    ``shape`` is what the source says; ``device_shape`` the same values in the layout's order with
+    at least two dimensions, the last two of which make tiles; ``padded_shape`` that in whole tiles.
     """
 
     name: Identifier
@@ -151,6 +154,12 @@ class Tensor(_Node, frozen=True):
     page_bytes: Extent
     pages: Extent
     at: SourcePlace
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Which of the dimensions of ``shape`` comes where on the device, outermost first."""
+        asked = self.layout.order
+        return tuple(range(len(self.shape))) if asked is UNSET else asked
 
     @property
     def tiles(self) -> int:

@@ -14,6 +14,7 @@ from operator import floordiv
 from pathlib import PurePosixPath
 
 import msgspec
+from msgspec import UNSET
 
 from ttgen.arch import ARCHITECTURES
 from ttgen.formats import FORMATS
@@ -124,9 +125,22 @@ def _tensors(plan: Plan) -> Iterator[Violation]:
         if layout.dtype not in FORMATS:
             yield Violation([*at, "layout", "dtype"], _unknown_format(layout.dtype))
             continue
+        if not _is_order(tensor):
+            problem = f"it has each of the {len(tensor.shape)} dimensions once, moved, and no other"
+            yield Violation([*at, "layout", "order"], problem)
+            continue
         yield from _shards(plan, tensor, [*at, "layout"])
         yield from _padding(at, tensor, layout.tile_shape)
         yield from _pages(at, tensor)
+
+
+def _is_order(tensor: Tensor) -> bool:
+    """Whether the order is one of the tensor's dimensions; what is not moved has none."""
+    plain = tuple(range(len(tensor.shape)))
+    if tensor.layout.order is UNSET:
+        return True
+    is_moved = tensor.order != plain and len(tensor.device_shape) == len(plain)
+    return is_moved and tuple(sorted(tensor.order)) == plain
 
 
 def _shards(plan: Plan, tensor: Tensor, at: list[PathItem]) -> Iterator[Violation]:
@@ -165,12 +179,13 @@ def _unknown_format(name: str) -> str:
 
 
 def _padding(at: list[PathItem], tensor: Tensor, tile: tuple[int, int]) -> Iterator[Violation]:
-    shape, device, padded = tensor.shape, tensor.device_shape, tensor.padded_shape
+    device, padded = tensor.device_shape, tensor.padded_shape
+    shape = [tensor.shape[position] for position in tensor.order]
     if len(device) < 2:
         yield Violation([*at, "device_shape"], "the device holds tiles: at least two dimensions")
         return
     if [extent for extent in device if extent > 1] != [extent for extent in shape if extent > 1]:
-        problem = f"{list(device)} is not the shape {list(shape)} with extents of 1 added"
+        problem = f"{list(device)} is not the shape {shape} with extents of 1 added"
         yield Violation([*at, "device_shape"], problem)
     steps = [1] * (len(device) - 2) + list(tile)
     wanted = [-(-extent // step) * step for extent, step in zip(device, steps, strict=True)]

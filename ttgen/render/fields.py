@@ -26,6 +26,7 @@ DERIVED: dict[Field, tuple[Field, ...]] = {
     ("Plan", "circular_buffer"): (("Plan", "circular_buffers"),),
     ("Plan", "buffers_of"): (("Plan", "circular_buffers"),),
     ("Programs", "items"): (),
+    ("Tensor", "order"): (("Tensor", "shape"), ("Layout", "order")),
     ("Tensor", "tiles"): (("Tensor", "padded_shape"), ("Layout", "tile_shape")),
     ("CoreRange", "cores"): (("CoreRange", "start"), ("CoreRange", "extent")),
 }

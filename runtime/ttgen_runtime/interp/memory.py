@@ -12,6 +12,7 @@ from ttgen.plan.model import Tensor
 from ttgen_runtime.interp.errors import Misuse, ProgramError, check, location
 from ttgen_runtime.interp.formats import STORAGE, Array
 from ttgen_runtime.interp.fpu import Numerics
+from ttgen_runtime.ordering import in_source, on_device
 
 #: What a page of an output is filled with that nothing has written: NaN, or a number that no
 #: kernel gives by chance.
@@ -68,7 +69,7 @@ def stored(tensor: Tensor, values: Array | None, numerics: Numerics) -> Memory:
     storage = STORAGE[tensor.layout.dtype]
     whole = np.zeros(tensor.padded_shape, storage.dtype)
     if values is not None:
-        whole[_logical(tensor)] = np.reshape(values, tensor.device_shape)
+        whole[_logical(tensor)] = on_device(tensor, values)
     else:
         poison = np.nan if storage.is_float else np.uint32(_POISON).astype(storage.dtype)
         whole[...] = poison
@@ -84,7 +85,7 @@ def loaded(memory: Memory) -> Array:
     columns = tensor.padded_shape[-1] // TILE_COLUMNS
     rows = memory.pages.reshape(-1, columns, TILE_ROWS, TILE_COLUMNS).swapaxes(1, 2)
     whole = rows.reshape(tensor.padded_shape)
-    return whole[_logical(tensor)].reshape(tensor.shape)
+    return in_source(tensor, whole[_logical(tensor)])
 
 
 def _logical(tensor: Tensor) -> tuple[slice, ...]:

@@ -53,7 +53,7 @@ def _check_rows(access: Access, at: Location) -> None:
     """Where rows are several dimensions, the inner one is whole tiles."""
     if len(access.view) < 2:
         return
-    rows, extent = access.view[-2].extent, int(access.buffer.ty.shape[-2])
+    rows, extent = access.view[-2].extent, access.shape[-2]
     if rows != extent and rows % TILE:
         raise LoweringError(
             f"{access} runs over rows in groups of {rows}",

@@ -84,4 +84,4 @@ def _at(access: Access, dim: Dim, name: Dim) -> Access:
     ((old,), (new,)) = dim.axes, name.axes
     indices = tuple(index.of({old: Affine({new: 1}, 0)}) for index in access.indices)
     view = tuple(replace(i, dim=name) if i.dim == dim else i for i in access.view)
-    return Access(access.buffer, indices, view)
+    return replace(access, indices=indices, view=view)

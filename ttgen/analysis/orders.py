@@ -1,0 +1,140 @@
+"""In which order the dimensions of tensors lie on the device, where matrix products decide it.
+
+The last two dimensions of a tensor make its tiles. A matrix product makes tiles of what it sums
+over and of what each of its factors has alone; what they share is a batch. So it is known of each
+tensor that a product reads, that goes with it, or that it is stored to, which two dimensions come
+last: the others come first, and neither group changes its own order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+from ttgen.analysis.expr import (
+    Access,
+    Binary,
+    Expr,
+    Load,
+    Reduce,
+    Triangle,
+    Vector,
+    loads,
+    operands,
+)
+from ttgen.analysis.index import Axis
+
+#: By a tensor's name, which of its dimensions comes where, outermost first.
+Orders: TypeAlias = Mapping[str, tuple[int, ...]]
+#: What leaves all of them open.
+OPEN: Orders = MappingProxyType({})
+#: The axes that make tiles.
+_Tiled: TypeAlias = frozenset[Axis]
+
+
+def plain(access: Access) -> tuple[int, ...]:
+    """The order that the source has."""
+    return tuple(range(len(access.indices)))
+
+
+def deduced(parts: Iterable[tuple[Access, Expr]]) -> Orders:
+    """The orders that the matrix products in ``parts`` (targets and values) ask for.
+
+    Without tensors that are asked for in several orders, or just in their own.
+    """
+    wanted: dict[str, set[tuple[int, ...]]] = {}
+    accesses: dict[str, Access] = {}
+    for target, value in parts:
+        for access, tiled in _demands(target, value):
+            found = _with_last(access, tiled)
+            if found is not None:
+                wanted.setdefault(access.buffer.name, set()).add(found)
+                accesses[access.buffer.name] = access
+    agreed = {name: orders.pop() for name, orders in wanted.items() if len(orders) == 1}
+    return {name: order for name, order in agreed.items() if order != plain(accesses[name])}
+
+
+def _with_last(access: Access, tiled: _Tiled) -> tuple[int, ...] | None:
+    """The order with the dimensions that ``tiled`` visits last, if these are two."""
+    last = [n for n, index in enumerate(access.indices) if tiled & set(index.terms)]
+    first = [n for n in plain(access) if n not in last]
+    return (*first, *last) if len(last) == 2 else None
+
+
+@dataclass
+class _Level:
+    """What is worked out element by element: the tensors read, and what their tiles are made of."""
+
+    reads: list[Access] = field(default_factory=list)
+    tiled: set[_Tiled] = field(default_factory=set)
+
+    def demands(self) -> Iterator[tuple[Access, _Tiled]]:
+        """What is asked of each tensor; nothing where products are not of one mind."""
+        if len(self.tiled) == 1:
+            (tiled,) = self.tiled
+            yield from ((access, tiled) for access in self.reads)
+
+
+def _demands(target: Access, value: Expr) -> Iterator[tuple[Access, _Tiled]]:
+    level = _Level([target])
+    yield from _visit(value, level)
+    yield from level.demands()
+
+
+def _visit(expr: Expr, level: _Level) -> Iterator[tuple[Access, _Tiled]]:
+    """Enter ``expr`` into the level that it is in; the demands of levels inside of it."""
+    match expr:
+        case Load(access=access):
+            level.reads.append(access)
+        case Reduce(value=value):
+            factors = _factors(expr)
+            inner = [_Level(tiled={own | summed}) for _, own, summed in factors] or [_Level()]
+            values = [factor for factor, *_ in factors] or [value]
+            if factors:
+                level.tiled.add(frozenset().union(*(own for _, own, _ in factors)))
+            for part, below in zip(values, inner, strict=True):
+                yield from _visit(part, below)
+                yield from below.demands()
+        case Binary() | Vector():
+            for operand in operands(expr):
+                yield from _visit(operand, level)
+
+
+def _factors(reduce: Reduce) -> list[tuple[Expr, _Tiled, _Tiled]]:
+    """The factors of a matrix product: each, what it has alone, and what is summed over.
+
+    None where no part of the product makes tiles in the order that the tensors have: it is a sum of
+    products of whole tiles then.
+    """
+    match reduce:
+        case Reduce(op="add", value=Binary(op="mul", a=a, b=b)):
+            first, second = _axes(a), _axes(b)
+        case _:
+            return []
+    reduced = {axis for dim in reduce.dims for axis in dim.axes}
+    summed = first & second & reduced
+    own = first - second, second - first
+    tiled = {
+        axis
+        for access in (*loads(a), *loads(b))
+        for index in access.indices[-2:]
+        for axis in index.terms
+    }
+    if not (summed and all(own)) or not tiled & (summed | own[0] | own[1]):
+        return []
+    return [(a, own[0], summed), (b, own[1], summed)]
+
+
+def _axes(expr: Expr) -> _Tiled:
+    """The axes that the value of ``expr`` moves with."""
+    match expr:
+        case Load(access=access):
+            return frozenset(access.axes)
+        case Triangle(difference=difference):
+            return frozenset(difference.terms)
+        case Reduce(dims=dims, value=value):
+            return _axes(value) - {axis for dim in dims for axis in dim.axes}
+        case _:
+            return frozenset().union(*map(_axes, operands(expr)))
