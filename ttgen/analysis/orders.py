@@ -48,7 +48,7 @@ def deduced(parts: Iterable[tuple[Access, Expr]]) -> Orders:
     accesses: dict[str, Access] = {}
     for target, value in parts:
         for access, tiled in _demands(target, value):
-            found = _with_last(access, tiled)
+            found = with_last(access, tiled)
             if found is not None:
                 wanted.setdefault(access.buffer.name, set()).add(found)
                 accesses[access.buffer.name] = access
@@ -56,9 +56,15 @@ def deduced(parts: Iterable[tuple[Access, Expr]]) -> Orders:
     return {name: order for name, order in agreed.items() if order != plain(accesses[name])}
 
 
-def _with_last(access: Access, tiled: _Tiled) -> tuple[int, ...] | None:
-    """The order with the dimensions that ``tiled`` visits last, if these are two."""
+def with_last(access: Access, tiled: _Tiled) -> tuple[int, ...] | None:
+    """The order with the dimensions that ``tiled`` visits last, if these are two.
+
+    Where it is one, the last dimension of extent 1 stands beside it.
+    """
     last = [n for n, index in enumerate(access.indices) if tiled & set(index.terms)]
+    if len(last) == 1:
+        single = [n for n, extent in enumerate(access.buffer.ty.shape) if int(extent) == 1]
+        last = sorted([*last, *single[-1:]])
     first = [n for n in plain(access) if n not in last]
     return (*first, *last) if len(last) == 2 else None
 
@@ -105,7 +111,7 @@ def _visit(expr: Expr, level: _Level) -> Iterator[tuple[Access, _Tiled]]:
 def _factors(reduce: Reduce) -> list[tuple[Expr, _Tiled, _Tiled]]:
     """The factors of a matrix product: each, what it has alone, and what is summed over.
 
-    None where no part of the product makes tiles in the order that the tensors have: it is a sum of
+    One of them may be a vector. None where no part of the product makes tiles in the order that the tensors have: it is a sum of
     products of whole tiles then.
     """
     match reduce:
@@ -122,7 +128,7 @@ def _factors(reduce: Reduce) -> list[tuple[Expr, _Tiled, _Tiled]]:
         for index in access.indices[-2:]
         for axis in index.terms
     }
-    if not (summed and all(own)) or not tiled & (summed | own[0] | own[1]):
+    if not (summed and any(own)) or not tiled & (summed | own[0] | own[1]):
         return []
     return [(a, own[0], summed), (b, own[1], summed)]
 

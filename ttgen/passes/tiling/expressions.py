@@ -24,6 +24,7 @@ from ttgen.analysis import (
     helds,
     reductions,
 )
+from ttgen.analysis.orders import with_last
 from ttgen.errors import Location, LoweringError
 from ttgen.passes import intrin
 from ttgen.passes.device_shape import ONE, as_tiles, device_view, free_dims, tile_dims
@@ -326,7 +327,7 @@ class Expressions:
     def _loaded(self, access: Access, frame: Frame, at: Location) -> Tile:
         dims = as_tiles(access.dims)
         rows, columns = dims[-2:]
-        self._check_batch(access, dims, at)
+        self._check_batch(access, dims, frame, at)
         tile = Tile(access.buffer, self.dims.page(device_view(access)), Frame(rows, columns))
         if rows in (frame.rows, ONE) and columns in (frame.columns, ONE):
             return tile
@@ -339,10 +340,12 @@ class Expressions:
             f"{access} does not line up with tiles over {frame.rows.name} and {frame.columns.name}",
             at=at,
             hint="the last two dimensions of a tensor make its tiles; they may be transposed, "
-            "but not mixed with others",
+            f"but not mixed with others{_order_hint(access, frame)}",
         )
 
-    def _check_batch(self, access: Access, dims: Sequence[Dim], at: Location) -> None:
+    def _check_batch(
+        self, access: Access, dims: Sequence[Dim], frame: Frame, at: Location
+    ) -> None:
         for dim in dims[:-2]:
             if dim.axes and dim in self.dims.tiled:
                 where = "the output" if dim in (self.frame.rows, self.frame.columns) else "others"
@@ -350,5 +353,14 @@ class Expressions:
                     f"{access}: dimension {dim.name} makes tiles of {where}, but not of "
                     f"{access.buffer.name}",
                     at=at,
-                    hint="only the last two dimensions of a tensor make tiles",
+                    hint="only the last two dimensions of a tensor make tiles"
+                    f"{_order_hint(access, frame)}",
                 )
+
+
+def _order_hint(access: Access, frame: Frame) -> str:
+    """How a layout would have the dimensions last that make tiles, if it can."""
+    order = with_last(access, frozenset((*frame.rows.axes, *frame.columns.axes)))
+    if order is None or order == access.order:
+        return ""
+    return f"; `layouts: {{{access.buffer.name}: {{order: {list(order)}}}}}` puts others there"
