@@ -71,8 +71,12 @@ def with_last(access: Access, tiled: _Tiled) -> tuple[int, ...] | None:
 
 @dataclass
 class _Level:
-    """What is worked out element by element: the tensors read, and what their tiles are made of."""
+    """What is worked out element by element: the tensors read, and what their tiles are made of.
 
+    ``around`` is what makes tiles of what the level is worked out for, as far as that is known.
+    """
+
+    around: _Tiled
     reads: list[Access] = field(default_factory=list)
     tiled: set[_Tiled] = field(default_factory=set)
 
@@ -84,7 +88,7 @@ class _Level:
 
 
 def _demands(target: Access, value: Expr) -> Iterator[tuple[Access, _Tiled]]:
-    level = _Level([target])
+    level = _Level(_last_two([target]), [target])
     yield from _visit(value, level)
     yield from level.demands()
 
@@ -95,12 +99,14 @@ def _visit(expr: Expr, level: _Level) -> Iterator[tuple[Access, _Tiled]]:
         case Load(access=access):
             level.reads.append(access)
         case Reduce(value=value):
-            factors = _factors(expr)
-            inner = [_Level(tiled={own | summed}) for _, own, summed in factors] or [_Level()]
-            values = [factor for factor, *_ in factors] or [value]
-            if factors:
-                level.tiled.add(frozenset().union(*(own for _, own, _ in factors)))
-            for part, below in zip(values, inner, strict=True):
+            reduced = frozenset(axis for dim in expr.dims for axis in dim.axes)
+            product = _product(value, reduced, level.around) if expr.op == "add" else None
+            if product is None:
+                inner = [(value, _Level(level.around | reduced))]
+            else:
+                level.tiled.add(product.first_own | product.second_own)
+                inner = product.inside()
+            for part, below in inner:
                 yield from _visit(part, below)
                 yield from below.demands()
         case Binary() | Vector():
@@ -108,29 +114,49 @@ def _visit(expr: Expr, level: _Level) -> Iterator[tuple[Access, _Tiled]]:
                 yield from _visit(operand, level)
 
 
-def _factors(reduce: Reduce) -> list[tuple[Expr, _Tiled, _Tiled]]:
-    """The factors of a matrix product: each, what it has alone, and what is summed over.
+@dataclass(frozen=True)
+class _Product:
+    """A matrix product: its factors, what each has alone, and what is summed over."""
 
-    One of them may be a vector. None where no part of the product makes tiles in the order that the tensors have: it is a sum of
+    first: Expr
+    second: Expr
+    first_own: _Tiled
+    second_own: _Tiled
+    summed: _Tiled
+
+    def inside(self) -> list[tuple[Expr, _Level]]:
+        """Each factor, with the level that it is."""
+        factors = (self.first, self.first_own), (self.second, self.second_own)
+        tiled = ((factor, own | self.summed) for factor, own in factors)
+        return [(factor, _Level(axes, tiled={axes})) for factor, axes in tiled]
+
+
+def _product(value: Expr, reduced: _Tiled, around: _Tiled) -> _Product | None:
+    """The matrix product that the sum of ``value`` over ``reduced`` is; one factor may be a vector.
+
+    Of what a factor has alone, the rest is a batch where both have something of ``around``. None
+    where no part of the product makes tiles in the order that the tensors have: it is a sum of
     products of whole tiles then.
     """
-    match reduce:
-        case Reduce(op="add", value=Binary(op="mul", a=a, b=b)):
+    match value:
+        case Binary(op="mul", a=a, b=b):
             first, second = _axes(a), _axes(b)
         case _:
-            return []
-    reduced = {axis for dim in reduce.dims for axis in dim.axes}
-    summed = first & second & reduced
-    own = first - second, second - first
-    tiled = {
-        axis
-        for access in (*loads(a), *loads(b))
-        for index in access.indices[-2:]
-        for axis in index.terms
-    }
+            return None
+    summed, own = first & second & reduced, (first - second, second - first)
+    if all(axes & around for axes in own):
+        own = own[0] & around, own[1] & around
+    tiled = _last_two([*loads(a), *loads(b)])
     if not (summed and any(own)) or not tiled & (summed | own[0] | own[1]):
-        return []
-    return [(a, own[0], summed), (b, own[1], summed)]
+        return None
+    return _Product(a, b, *own, summed)
+
+
+def _last_two(accesses: Iterable[Access]) -> _Tiled:
+    """What the last two dimensions are visited by, in the source's order."""
+    return frozenset(
+        axis for access in accesses for index in access.indices[-2:] for axis in index.terms
+    )
 
 
 def _axes(expr: Expr) -> _Tiled:

@@ -343,9 +343,7 @@ class Expressions:
             f"but not mixed with others{_order_hint(access, frame)}",
         )
 
-    def _check_batch(
-        self, access: Access, dims: Sequence[Dim], frame: Frame, at: Location
-    ) -> None:
+    def _check_batch(self, access: Access, dims: Sequence[Dim], frame: Frame, at: Location) -> None:
         for dim in dims[:-2]:
             if dim.axes and dim in self.dims.tiled:
                 where = "the output" if dim in (self.frame.rows, self.frame.columns) else "others"
