@@ -9,7 +9,9 @@ from textwrap import dedent, indent
 from typing import Any
 
 import numpy as np
+import tvm
 
+from ttgen.errors import Location
 from ttgen.frontend.kernel import Kernel, find_kernel
 from ttgen.frontend.source import load_source
 from ttgen.passes.pipeline import Lowered, run_pipeline
@@ -33,6 +35,40 @@ def kernel(text: str, function: str | None = None, **parameters: int) -> Kernel:
         path.parent.mkdir()
         path.write_text(HEADER + dedent(text))
         return find_kernel(load_source(path, Path(project)), function, parameters)
+
+
+def legalised(
+    operation: Callable[..., Any],
+    shapes: Sequence[Sequence[int]],
+    dtype: str = "bfloat16",
+    *,
+    fused: bool = False,
+) -> list[Kernel]:
+    """The PrimFuncs that ``operation`` of Relax's on tensors of ``shapes`` becomes.
+
+    ``fused``: what Relax fuses of it is one of them; ``operation`` may be several then.
+    """
+    from tvm import relax
+
+    tensors = [
+        relax.Var(f"x{number}", relax.TensorType(shape, dtype))
+        for number, shape in enumerate(shapes)
+    ]
+    passes = [relax.transform.LegalizeOps()]
+    if fused:
+        passes += [relax.transform.AnnotateTIROpPattern()]
+        passes += [relax.transform.FuseOps(), relax.transform.FuseTIR()]
+    builder = relax.BlockBuilder()
+    with builder.function("main", tensors):
+        with builder.dataflow():
+            result = builder.emit_output(operation(*tensors))
+        builder.emit_func_output(result)
+    module = tvm.ir.transform.Sequential(passes)(builder.get())
+    return [
+        Kernel("kernels/k.py", str(var.name_hint), {}, func, Location("kernels/k.py", 1))
+        for var, func in module.functions.items()
+        if not isinstance(func, relax.Function)
+    ]
 
 
 def lower(text: str, arch: str = "wormhole_b0", **options: Any) -> Lowered:

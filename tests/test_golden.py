@@ -54,6 +54,16 @@ def test_inputs_are_what_the_device_sees() -> None:
     assert set(values.inputs) == {"A"}
 
 
+def test_values_that_share_an_exponent_lie_side_by_side_on_the_device() -> None:
+    """Along the last dimension in the order of the layout."""
+    made = kernel(elementwise("copy", (40, 3, 64)))
+    layouts = {name: {"order": [2, 1, 0], "dtype": "bfp8_b"} for name in "AB"}
+    plan = run_pipeline(made, arch="wormhole_b0", layouts=layouts).plan
+    a = golden(made, plan).inputs["A"]
+    assert np.array_equal(a.T, as_stored(a.T, "bfp8_b"))
+    assert not np.array_equal(a, as_stored(a, "bfp8_b"))
+
+
 def test_inputs_differ_from_each_other() -> None:
     values = golden_of(elementwise("add", (64, 64)))
     assert not np.array_equal(values.inputs["A"], values.inputs["B"])

@@ -99,6 +99,13 @@ PLANS = {
         elementwise("add", (40, 70)), layouts={"A": {"page": "row"}, "C": {"page": "row"}}
     ),
     "int32": plan_of(elementwise("copy", (64, 64)).replace("bfloat16", "int32")),
+    "in order": plan_of(
+        elementwise("copy", (40, 3, 64)), layouts={n: {"order": [1, 0, 2]} for n in "AB"}
+    ),
+    "in order, bfp8": plan_of(
+        elementwise("copy", (40, 3, 64)),
+        layouts={n: {"order": [1, 0, 2], "dtype": "bfp8_b"} for n in "AB"},
+    ),
     "sharded": plan_of(
         gemm(64, 96, 64),
         partition_mode="local_shard",
@@ -250,6 +257,8 @@ def test_host_programs_in_cpp_compile_against_the_stand_in(tmp_path: Path) -> No
         "bfp8",
         "rows",
         "int32",
+        "in order",
+        "in order, bfp8",
         "sharded",
         "unlucky names",
         "more unlucky names",

@@ -197,6 +197,21 @@ EDITS: dict[str, tuple[Edit, str, str]] = {
         "tensors.0.device_shape",
         r"\[352, 64\] is not the shape \[64, 352\]",
     ),
+    "an order without a dimension": (
+        put("tensors", 0, "layout", "order", value=[1]),
+        "tensors.0.layout.order",
+        "each of the 2 dimensions once",
+    ),
+    "an order that moves nothing": (
+        put("tensors", 0, "layout", "order", value=[0, 1]),
+        "tensors.0.layout.order",
+        "moved, and no other",
+    ),
+    "in order on the device": (
+        put("tensors", 0, "layout", "order", value=[1, 0]),
+        "tensors.0.device_shape",
+        r"\[64, 352\] is not the shape \[352, 64\]",
+    ),
     "one dimension": (
         put("tensors", 0, "device_shape", value=[64]),
         "tensors.0.device_shape",

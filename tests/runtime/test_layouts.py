@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from sources import gemm, kernel, prim_func
+from sources import gemm, kernel, legalised, prim_func
 
 pytest.importorskip("ttnn", reason="ttnn is not installed (extra: sim)")
 
 from ttgen.arch import ARCHITECTURES
 from ttgen.errors import DeviceError, LoweringError
+from ttgen.frontend.kernel import Kernel
 from ttgen.golden import golden
 from ttgen.passes.pipeline import run_pipeline
 from ttgen.plan import save
@@ -106,6 +107,18 @@ CASES: dict[str, Case] = {
     ),
     "batch in DRAM": Case(BATCH, cores=8),
     "batch by matrix": Case(BATCH, local("A", "B", "C", axes=["B", "M", "N"], grid=[2, 1, 2]), 4),
+    "batch in order": Case(
+        BATCH,
+        {
+            "layouts": {
+                "A": {"order": [1, 0, 2]},
+                "B": {"order": [1, 0, 2], "page": "row"},
+                "C": {"order": [1, 0, 2], "nd_shard": {"grid": [5, 1]}},
+            },
+            "grid": (5, 1),
+        },
+        5,
+    ),
     "batch block": Case(BATCH, {"partition": "block", "grid": (3, 1)}, 3),
     "sum in DRAM": Case(SUM, cores=5),
     "sum of shards": Case(
@@ -120,11 +133,15 @@ CASES: dict[str, Case] = {
 
 
 def execute(
-    bench: Bench, folder: Path, case: Case, arch: str, templates: TemplateSet | None = None
+    bench: Bench,
+    folder: Path,
+    made: Kernel,
+    arch: str,
+    templates: TemplateSet | None = None,
+    **options: Any,
 ) -> Result:
-    """Plan, render and run a case."""
-    made = kernel(case.source)
-    plan = run_pipeline(made, name="k", arch=arch, **case.options).plan
+    """Plan, render and run a kernel."""
+    plan = run_pipeline(made, name="k", arch=arch, **options).plan
     save(plan, folder / "tt.plan.json")
     write_sources(plan, templates or TemplateSet(), folder)
     golden(made, plan).save(folder / "golden.npz")
@@ -145,12 +162,23 @@ def test_layouts_and_strategies_change_no_value(
         if name.split()[0] == first:
             folder = tmp_path / name.replace(" ", "_")
             folder.mkdir()
-            result = execute(bench, folder, case, arch)
+            result = execute(bench, folder, kernel(case.source), arch, **case.options)
             assert result.passed, f"{name}: {result.message}"
             assert result.cores == case.cores, name
             errors[name] = result.outputs[0].relative_error
     assert len(errors) > 1
     assert len(set(errors.values())) == 1, errors
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("arch", ARCHS)
+def test_attention_of_relax_lies_in_heads(bench: Bench, tmp_path: Path, arch: str) -> None:
+    """(B, S, H, D), whose last two dimensions make no tiles of a product (E2)."""
+    from tvm import relax
+
+    (made,) = legalised(relax.op.nn.attention, [(2, 48, 3, 32)] * 3)
+    result = execute(bench, tmp_path, made, arch)
+    assert result.passed, result.message
 
 
 #: Reads a page only where it lies in the core's own L1.
@@ -179,7 +207,7 @@ def test_shards_alike_are_read_from_the_cores_own_l1(
     (tmp_path / "own" / "ops").mkdir(parents=True)
     (tmp_path / "own" / "ops" / "read_page.j2").write_text(LOCAL_READ)
     templates = TemplateSet((tmp_path / "own",))
-    result = execute(bench, tmp_path, Case(ADD, options), arch, templates)
+    result = execute(bench, tmp_path, kernel(ADD), arch, templates, **options)
     assert result.status == ("passed" if passes else "failed"), result.message
 
 
