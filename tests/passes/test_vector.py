@@ -91,6 +91,30 @@ PROGRAMS: dict[str, tuple[str, Callable[..., Any]]] = {
         te(MATRIX, "from tvm import topi\nC = topi.nn.softmax(A, axis=-1)"),
         lambda A: np.exp(A) / np.exp(A).sum(axis=1, keepdims=True),
     ),
+    "fast softmax": (
+        te(MATRIX, "from tvm import topi\nC = topi.nn.fast_softmax(A, axis=-1)"),
+        lambda A: np.exp(A) / np.exp(A).sum(axis=1, keepdims=True),
+    ),
+    "softmax of columns": (
+        te(MATRIX, "from tvm import topi\nC = topi.nn.softmax(A, axis=0)"),
+        lambda A: np.exp(A) / np.exp(A).sum(axis=0),
+    ),
+    "layer norm, in float32": (
+        te(
+            {**MATRIX, "B": (70,), "D": (70,)},
+            "from tvm import topi\n"
+            'wide = [topi.cast(tensor, "float32") for tensor in (A, B, D)]\n'
+            'C = topi.cast(topi.nn.layer_norm(*wide, [1]), "bfloat16")',
+        ),
+        lambda A, B, D: (
+            (A - A.mean(axis=1, keepdims=True)) / np.sqrt(A.var(axis=1, keepdims=True) + 1e-5) * B
+            + D
+        ),
+    ),
+    "RMS norm": (
+        te({**MATRIX, "B": (70,)}, "from tvm import topi\nC = topi.nn.rms_norm(A, B, [1])"),
+        lambda A, B: A / np.sqrt((A * A).mean(axis=1, keepdims=True) + 1e-5) * B,
+    ),
     "log softmax": (
         te(MATRIX, "from tvm import topi\nC = topi.nn.log_softmax(A, axis=-1)"),
         lambda A: A - np.log(np.exp(A).sum(axis=1, keepdims=True)),
