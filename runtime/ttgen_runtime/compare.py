@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,20 @@ Array = npt.NDArray[Any]
 CONSTANT = 2.0**-8
 
 
-def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> OutputFigures:
+def compare(
+    name: str,
+    out: Array,
+    reference: Array,
+    tolerance: Tolerance,
+    order: Sequence[int] | None = None,
+) -> OutputFigures:
     """Figures and verdict for one output.
 
     Both PCC and the relative error ‖out − ref‖ / ‖ref‖ have to hold. PCC is left out (None) for a
     constant reference, where it is not defined. For a reference that is all zeros the relative
     error is the root mean square of the output. Values that are not finite are a failure, and so
-    is any integer that differs.
+    is any integer that differs. ``order``: in which the dimensions lie on the device, if not in
+    their own.
     """
     if out.shape != reference.shape:
         return _refused(name, f"shape {out.shape}, but the golden has {reference.shape}")
@@ -36,7 +44,8 @@ def compare(name: str, out: Array, reference: Array, tolerance: Tolerance) -> Ou
         if bad.size:
             where = tuple(int(i) for i in np.unravel_index(bad[0], reference.shape))
             problem = f"{bad.size} of {values.size} values of {what} are not finite"
-            problem = f"{problem}, the first at {where}{_unwritten(out)}"
+            tiles = _unwritten(out if order is None else out.transpose(order))
+            problem = f"{problem}, the first at {where}{tiles}"
             return _refused(name, problem, int(bad.size))
     error = relative_error(out64, ref64)
     correlation = pcc(out64, ref64)

@@ -57,7 +57,7 @@ def judge(
     ``before`` and ``after`` hold what tensors held on the device, by name, in the source's shape.
     """
     outputs = tuple(
-        compare(t.name, after[t.name], golden[f"out_{t.name}"], plan.tolerance)
+        compare(t.name, after[t.name], golden[f"out_{t.name}"], plan.tolerance, t.order)
         for t in plan.tensors
         if t.role == "output"
     )

@@ -90,6 +90,15 @@ def test_tiles_that_were_never_written_are_counted() -> None:
     assert "1 of 12 tiles are all NaN" in str(figures.problem)
 
 
+def test_tiles_are_those_of_the_device() -> None:
+    """2 matrices of 64x64 here, 64 of 2x64 there: 64 times 2 tiles."""
+    reference = np.ones((2, 64, 64), np.float32)
+    out = reference.copy()
+    out[:, 5] = np.nan
+    figures = compare("c", out, reference, TOLERANCE, order=(1, 0, 2))
+    assert "2 of 128 tiles are all NaN" in str(figures.problem)
+
+
 def test_a_ragged_tile_counts_as_well() -> None:
     out = np.ones((40, 40), np.float32)
     out[32:, 32:] = np.nan
