@@ -132,11 +132,12 @@ class _Product:
 
 
 def _product(value: Expr, reduced: _Tiled, around: _Tiled) -> _Product | None:
-    """The matrix product that the sum of ``value`` over ``reduced`` is; one factor may be a vector.
+    """The matrix product that the sum of ``value`` over ``reduced`` is.
 
-    Of what a factor has alone, the rest is a batch where both have something of ``around``. None
-    where no part of the product makes tiles in the order that the tensors have: it is a sum of
-    products of whole tiles then.
+    A factor may have nothing alone but a dimension of extent 1: a matrix of one row. Of what a
+    factor has alone, the rest is a batch where both have something of ``around``. None where no
+    part of the product makes tiles in the order that the tensors have: it is a sum of products of
+    whole tiles then.
     """
     match value:
         case Binary(op="mul", a=a, b=b):
@@ -149,7 +150,14 @@ def _product(value: Expr, reduced: _Tiled, around: _Tiled) -> _Product | None:
     tiled = _last_two([*loads(a), *loads(b)])
     if not (summed and any(own)) or not tiled & (summed | own[0] | own[1]):
         return None
+    if not all(axes or _has_single(factor) for factor, axes in ((a, own[0]), (b, own[1]))):
+        return None
     return _Product(a, b, *own, summed)
+
+
+def _has_single(expr: Expr) -> bool:
+    """Whether a tensor that ``expr`` reads has a dimension of extent 1."""
+    return any(int(extent) == 1 for access in loads(expr) for extent in access.buffer.ty.shape)
 
 
 def _last_two(accesses: Iterable[Access]) -> _Tiled:
