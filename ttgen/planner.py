@@ -91,11 +91,12 @@ def counterpart(request: dict[str, Any]) -> dict[str, Any]:
     from ttgen.passes.infer_tt_layout import InferTTLayout
     from ttgen.passes.meaning import meaning
     from ttgen.passes.pipeline import kernel_module
+    from ttgen.passes.propagate_tt_layout import PropagateTTLayout
 
     wanted = msgspec.convert(request, Request)
     kernel = load_kernel(wanted)
     layouts = wanted.variant.options.get("layouts", {})
-    laid_out = InferTTLayout(wanted.arch, layouts)(kernel_module(kernel))
+    laid_out = PropagateTTLayout()(InferTTLayout(wanted.arch, layouts)(kernel_module(kernel)))
     return {"call": msgspec.to_builtins(find(meaning(laid_out[kernel.function])))}
 
 

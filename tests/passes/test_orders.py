@@ -93,7 +93,7 @@ def contraction(spec: str, a: tuple[int, ...], b: tuple[int, ...]) -> str:
 DEDUCED: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[Any, Any, Any]]] = {
     "bshd,bthd->bhst": ((2, 40, 3, 70), (2, 33, 3, 70), ([0, 2, 1, 3], [0, 2, 1, 3], None)),
     "bhst,bthd->bshd": ((2, 3, 40, 33), (2, 33, 3, 70), (None, [0, 2, 1, 3], [0, 2, 1, 3])),
-    "bshd,bthd->bsth": ((2, 40, 3, 70), (2, 33, 3, 70), ([0, 2, 1, 3],) * 2 + ([0, 3, 1, 2],)),
+    "bshd,bthd->bsth": ((2, 40, 3, 70), (2, 33, 3, 70), (None, None, None)),
     "bsm,mhd->bhsd": ((2, 40, 64), (64, 3, 70), (None, [1, 0, 2], None)),
     "bqhd,bthd->bhqt": ((2, 1, 3, 70), (2, 33, 3, 70), ([0, 2, 1, 3], [0, 2, 1, 3], None)),
     "bij,bjk->bik": ((3, 40, 70), (3, 70, 33), (None, None, None)),

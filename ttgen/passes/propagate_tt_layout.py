@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 from tvm.tirx import PrimFunc
 
+from ttgen.analysis import Computation, analyse
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.formats import FORMATS
@@ -19,6 +21,7 @@ from ttgen.passes.base import FuncPass
 from ttgen.passes.device_shape import Form, device_shape, output_form, padded
 from ttgen.passes.infer_tt_layout import layout_errors
 from ttgen.passes.meaning import meaning
+from ttgen.passes.tiling.emitter import tile_loops
 from ttgen.plan.shards import l1_bytes
 
 
@@ -26,7 +29,8 @@ from ttgen.plan.shards import l1_bytes
 class PropagateTTLayout(FuncPass):
     """Sets ``tt.roles``, and completes ``tt.layout_desc``.
 
-    ``order`` is set where matrix products decide it (:mod:`ttgen.analysis.orders`) and nobody has.
+    ``order`` is set where the kernel does not lower in its tensors' own order, and matrix products
+    decide on another (:mod:`ttgen.analysis.orders`).
     ``device_shape`` is a tensor's shape in its order with at least two dimensions, of which the
     last two make tiles (:class:`ttgen.passes.device_shape.Form`), ``padded_shape`` that in whole
     tiles. Padding is zero in inputs, and is never read in results. ``nd_shard`` gets what was not
@@ -40,7 +44,7 @@ class PropagateTTLayout(FuncPass):
         inferred = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         layouts: dict[str, dict[str, Any]] = {}
         arch = architecture(attrs.require(func, attrs.ARCH, self.name))
-        computation = meaning(func)
+        computation = _settled(func, inferred, arch)
         output = computation.output
         form = output_form(computation)
         roles: dict[str, str] = {}
@@ -55,6 +59,23 @@ class PropagateTTLayout(FuncPass):
                 _place(desc, arch)
         _check_l1(func, layouts, arch)
         return func.with_attr(attrs.ROLES, roles).with_attr(attrs.LAYOUT_DESC, layouts)
+
+
+def _settled(func: PrimFunc, layouts: Mapping[str, Any], arch: Architecture) -> Computation:
+    """What ``func`` computes: in its tensors' own order where that lowers, else as deduced."""
+    found = meaning(func)
+    said = {name: tuple(desc["order"]) for name, desc in layouts.items() if "order" in desc}
+    if found.orders == said:
+        return found
+    own = {name: tuple(range(len(order))) for name, order in found.orders.items()}
+    formats = {name: desc["dtype"] for name, desc in layouts.items()}
+    dst_tiles = arch.dst_tiles(fp32_dest_acc=True, dst_full_sync=False)
+    try:
+        plain = analyse(func, attrs.kernel_place(func), own | said)
+        tile_loops(plain, formats, dst_tiles)
+    except LoweringError:
+        return found
+    return plain
 
 
 def _shape(desc: dict[str, Any], form: Form) -> None:
