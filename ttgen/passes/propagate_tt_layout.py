@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -23,6 +24,9 @@ from ttgen.passes.infer_tt_layout import layout_errors
 from ttgen.passes.meaning import meaning
 from ttgen.passes.tiling.emitter import tile_loops
 from ttgen.plan.shards import l1_bytes
+
+#: Nothing is streamed: what lines up does so in whole rows as in chunks of them.
+_WHOLE_ROWS = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def _settled(func: PrimFunc, layouts: Mapping[str, Any], arch: Architecture) -> 
     dst_tiles = arch.dst_tiles(fp32_dest_acc=True, dst_full_sync=False)
     try:
         plain = analyse(func, attrs.kernel_place(func), own | said)
-        tile_loops(plain, formats, dst_tiles)
+        tile_loops(plain, formats, dst_tiles=dst_tiles, stream_tiles=_WHOLE_ROWS)
     except LoweringError:
         return found
     return plain
