@@ -133,6 +133,16 @@ def forget() -> None:
     _kernel.cache_clear()
 
 
+def import_without_errors() -> None:
+    """Leave out of TVM what it can do without, and would fail to import.
+
+    It catches such errors, but the first one of a process reads the debug information of all of
+    TVM, which takes a third of a planner's start. The environment may ask for back ends of its own.
+    """
+    sys.modules["tvm.runtime.disco"] = None  # type: ignore[assignment]
+    os.environ.setdefault("TVM_DEVICE_BACKEND_AUTOLOAD", "0")
+
+
 def collect_rarely() -> None:
     """What planning leaves for the garbage collector is little, and may wait."""
     gc.set_threshold(20_000)
@@ -141,6 +151,7 @@ def collect_rarely() -> None:
 def main() -> None:
     """Serve until the parent has had enough of it."""
     collect_rarely()
+    import_without_errors()
     load_when_used(*_RARELY_USED)
     serve({"plan": plan, "golden": golden, "counterpart": counterpart})
     sys.stdout.flush()
