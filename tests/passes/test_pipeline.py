@@ -43,6 +43,7 @@ from ttgen.passes.pipeline import (
 )
 from ttgen.passes.propagate_tt_layout import PropagateTTLayout
 from ttgen.passes.tt_tiles_to_core_map import TTTilesToCoreMap
+from ttgen.passes.verify_tt_ir import VerifyTTIR
 from ttgen.plan import Plan, encode
 from ttgen.plan.from_ir import plan_from_programs
 from ttgen.plan.model import For, Op, Statement, Tolerance
@@ -582,6 +583,7 @@ def test_passes_work_on_functions_that_no_file_holds() -> None:
         TTTilesToCoreMap(),
         LowerTTTileIntrinsics(),
         GridToPersistentTT(),
+        VerifyTTIR(),
     ):
         module = step(module)
     assert {var.name_hint for var in module.functions} == {f"unit_{p}" for p in PROGRAM_NAMES}

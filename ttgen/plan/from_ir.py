@@ -16,7 +16,7 @@ from tvm.tirx.stmt import Bind
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
 from ttgen.frontend.kernel import Kernel
-from ttgen.frontend.places import location
+from ttgen.frontend.places import file_of, location
 from ttgen.identity import address
 from ttgen.layouts import planned
 from ttgen.ops import TILE_OPS, Kind, ProgramName
@@ -264,7 +264,7 @@ def _op(call: tvm.ir.Call, scope: _Scope) -> model.Op:
         for (name, kind), arg in zip(op.params, call.args[:], strict=True)
     }
     span = call.span
-    at = f"{span.source_name.name}:{span.line}:{span.column}"
+    at = f"{file_of(span)}:{span.line}:{span.column}"
     return model.Op(op=op.name, args=args, at=at)
 
 
