@@ -10,13 +10,17 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from ttgen.frontend.spelling import uses_new_pipeline
+
 _PACKAGE = Path(__file__).parent
 
 #: The parts of the package that decide what each step makes, relative to it.
 STEPS: dict[str, tuple[str, ...]] = {
     "plan": (
         "analysis",
+        "annotate.py",
         "arch.py",
+        "compat",
         "formats.py",
         "frontend",
         "identity.py",
@@ -31,7 +35,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "vector.py",
     ),
     "spec": ("arch.py", "build/job.py", "layouts.py", "plan/model.py", "spec.py", "textpos.py"),
-    "golden": ("frontend", "golden.py", "planner.py"),
+    "golden": ("compat", "frontend", "golden.py", "planner.py"),
     "render": (
         "formats.py",
         "frontend/imports.py",
@@ -51,6 +55,8 @@ _DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "golden": ("apache-tvm", "apache-tvm-ffi", "numpy"),
     "render": ("jinja2",),
 }
+#: The steps that load kernels, whose attributes the switch decides how to read.
+_LOADING = ("golden", "plan")
 #: Lines of a RECORD that do not come with the distribution.
 _OF_THE_INSTALLER = re.compile(r"^(\.\.|/)|\.dist-info/|\.pyc,")
 #: The variables that choose among what is installed.
@@ -59,8 +65,13 @@ _CHOOSING = ("TTGEN_SFPI", "TTGEN_TOOLCHAIN", "TT_METAL_RUNTIME_ROOT")
 
 @cache
 def fingerprint(step: str) -> str:
-    """A hash of the code and the releases that ``step`` (a key of :data:`STEPS`) depends on."""
+    """A hash of the code and the releases that ``step`` (a key of :data:`STEPS`) depends on.
+
+    Of the steps that load kernels also of the spelling that they are read in.
+    """
     digest = hashlib.sha256()
+    if step in _LOADING:
+        digest.update(f"new pipeline: {uses_new_pipeline()}\n".encode())
     for part in STEPS[step]:
         _add(digest, _PACKAGE / part, _PACKAGE)
     for name in _DISTRIBUTIONS[step]:
@@ -74,8 +85,12 @@ def fingerprint_files(step: str) -> list[str]:
 
 
 def environment_key() -> str:
-    """A hash of what decides which of the installed packages and compilers are used."""
+    """A hash of what decides which installed packages and compilers are used, and which spelling.
+
+    TTError at a switch that says neither.
+    """
     chosen = [os.environ.get(name, "") for name in _CHOOSING]
+    chosen.append(str(uses_new_pipeline()))
     text = "\0".join([sys.executable, sys.version, *sys.path, *chosen])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -17,6 +17,7 @@ from ttgen.errors import Location, SourceError
 from ttgen.frontend.author_grid import AuthorGrid, author_grid
 from ttgen.frontend.places import location
 from ttgen.frontend.source import SourceModule, failure_in, registered
+from ttgen.frontend.spelling import current
 from ttgen.frontend.tile_primitives import expanded, has_tile_primitives
 
 _TAKES = "a kernel is a PrimFunc, or a function that returns one or a list of te tensors"
@@ -49,7 +50,9 @@ def find_kernel(
     """The kernel called ``function``, specialised with ``parameters``.
 
     Without a name it is the one that is called like the file, or the only one that there is.
-    SourceError when it does not exist, does not take the parameters, or is no kernel.
+    SourceError when it does not exist, does not take the parameters, or is no kernel. Its
+    attributes are in today's spelling (:mod:`ttgen.frontend.spelling`); LoweringError at legacy
+    ones that cannot be.
     """
     candidates = _candidates(source)
     name = function or _default(source, candidates)
@@ -70,7 +73,8 @@ def find_kernel(
     if has_tile_primitives(func):
         func, ids = expanded(func, at)
         grid = author_grid(func, ids)
-    return Kernel(source.name, name, given, func.with_attr("global_symbol", name), at, grid)
+    func = current(func, at).with_attr("global_symbol", name)
+    return Kernel(source.name, name, given, func, at, grid)
 
 
 def _candidates(source: SourceModule) -> dict[str, PrimFunc | Callable[..., Any]]:

@@ -13,6 +13,7 @@ import tvm
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import Location, LoweringError
+from ttgen.frontend import spelling
 from ttgen.frontend.places import location
 from ttgen.identity import address
 
@@ -90,8 +91,11 @@ def check_source(func: PrimFunc, at: Location) -> None:
 
 
 def check_known(func: PrimFunc) -> None:
-    """LoweringError at a ``tt.*`` attribute that is not in the registry."""
+    """LoweringError at a ``tt.*`` attribute that is not in the registry, and at legacy ones."""
     for key in of(func):
+        if spelling.is_legacy(key):
+            message = f"'{key}' is an attribute in the legacy spelling"
+            raise LoweringError(message, at=kernel_place(func), hint=spelling.advice(key))
         if key.startswith("tt.") and key not in REGISTRY and not key.startswith(BUFFER_PREFIX):
             near = difflib.get_close_matches(key, REGISTRY, n=1)
             hint = f"did you mean '{near[0]}'?" if near else None

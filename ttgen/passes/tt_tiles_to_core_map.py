@@ -61,7 +61,7 @@ class TTTilesToCoreMap(FuncPass):
                 grid = attrs.optional(func, attrs.AUTHOR_GRID)
                 deal = _kept(asked, grid, output, len(computation.parts))
             else:
-                deal = self._deal(asked, output, _reduction_tiles(computation))
+                deal = self._deal(asked, output, reduction_tiles(computation))
         except LoweringError as error:
             raise self._error(func, error.message, error.hint) from None
         return func.with_attrs(
@@ -73,7 +73,7 @@ class TTTilesToCoreMap(FuncPass):
                     "tile_order": deal.dealt.tile_order,
                     "tiles": list(tiles(output)),
                     "block": deal.dealt.block and list(deal.dealt.block),
-                    "len_k": _reduction_tiles(computation),
+                    "len_k": reduction_tiles(computation),
                 },
                 attrs.WORK_PARTITION: [[*s.core, s.start, s.count] for s in deal.dealt.shares],
             }
@@ -350,6 +350,6 @@ def _order_of_blocks(order: str, block: Grid, extents: Grid) -> tuple[str, Grid 
     return ("match_shard" if is_row_major else "column_blocks"), block
 
 
-def _reduction_tiles(computation: Computation) -> int:
+def reduction_tiles(computation: Computation) -> int:
     """Tiles that one output tile is reduced over, 1 where there is no reduction."""
     return max(steps(part.value) for part in computation.parts)

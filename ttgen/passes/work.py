@@ -101,7 +101,7 @@ def dealt(work: Mapping[Grid, Sequence[WorkItem]], tiles: Grid, shard: Grid | No
     """``work`` as runs of tiles in an order; LoweringError where no order has them."""
     for order, block in _orders(work, tiles, shard):
         numbers = {place: n for n, place in enumerate(tile_places(tiles, order, block))}
-        shares = [_share(core, items, numbers) for core, items in work.items()]
+        shares = [as_share(core, items, numbers) for core, items in work.items()]
         if None not in shares:
             return Dealt(order, block, tuple(share for share in shares if share is not None))
     raise LoweringError(
@@ -139,7 +139,8 @@ def _even_blocks(work: Mapping[Grid, Sequence[WorkItem]], tiles: Grid) -> list[G
     return [block] if prod(block) == len(items) else []
 
 
-def _share(core: Grid, items: Sequence[WorkItem], numbers: Mapping[Grid, int]) -> Share | None:
+def as_share(core: Grid, items: Sequence[WorkItem], numbers: Mapping[Grid, int]) -> Share | None:
+    """``items`` as a run of ``numbers``, which each tile has one of; None where they are none."""
     if not items:
         return Share(core, 0, 0)
     found = [numbers[item.io, item.jo] for item in items]
