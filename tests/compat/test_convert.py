@@ -333,20 +333,38 @@ def test_both_spellings_at_once_must_agree() -> None:
         # the grid of output tiles
         (
             {"tt_grid_x": 2, "tt_grid_y": 3},
-            r"tt_grid_x is 2: .* 3 columns \(x\) and 2 rows \(y\) of tiles, so that it is 3",
+            r"tt_grid_x is 2: .* 3 columns \(x\), 2 rows \(y\) .* so that it is 3\n  .*work_part",
         ),
-        ({"tt_grid_z": 2}, r"tt_grid_z is 2: a grid has columns and rows"),
+        (
+            {"tt_grid_z": 2},
+            r"tt_grid_z is 2: .* no depth \(z\) of tiles, so that it is 1\n  .* batches rows",
+        ),
         (
             {"tt_schedule": {"grid_shape": [3, 2, 4]}},
-            r"tt_schedule.grid_shape is \[3, 2, 4\]: a grid has columns and rows",
+            r"tt_schedule.grid_shape is \[3, 2, 4\]: .* so that it is \[3, 2, 1\]",
         ),
         ({"tt_schedule": {"grid_shape": [2, 3, 1]}}, r"so that it is \[3, 2, 1\]"),
         ({"tt_runtime_args": {"grid_tiles": [3, 2]}}, r"so that it is \[2, 3\]"),
+        ({"tt_schedule": {"grid_shape": 6}}, r"tt_schedule.grid_shape is 6"),
+        (
+            {"tt_runtime_args": {"runtime_constants": {"Nt": 4}}},
+            r"runtime_constants.Nt is 4: .* so that it is 3\n",
+        ),
+        ({"tt_runtime_args": {"runtime_constants": {"Q": 4}}}, r"constants.Q is 4: no entry"),
+        (
+            {"tt_runtime_args": {"shard_grid": [2, 1]}},
+            r"shard_grid is \[2, 1\]: .* it is \[1, 1\]\n",
+        ),
+        ({"tt_core_runtime_args": [[0, 6, 3, 1, 2]]}, r"\[0, 6, 3, 1, 2\]: .* has \(2, 3\) tiles"),
+        (
+            {"tt_num_cores": 1, "tt_core_ranges": [[0, 0, 0, 0, 0, 3], [1, 0, 1, 0, 3, 3]]},
+            r"tt_num_cores is 1: 2 cores have work in tt_core_ranges",
+        ),
         ({"tt_num_tiles": 5}, r"tt_num_tiles is 5: .* so that it is 6"),
         # orders and policies
         (
             {"tt_schedule_order": "column_major"},
-            r"tt_schedule_order is 'column_major': no core .*\n.* spec: `partition: column_major`",
+            r"tt_schedule_order is 'column_major': no core .*\n.* spec, `partition: column_major`",
         ),
         ({"tt_schedule_order": "z_order"}, r"it is one of: row_major, column_major"),
         (

@@ -16,10 +16,13 @@ from ttgen.frontend import spelling
 from ttgen.passes import attrs
 from ttgen.passes.device_shape import device_shape, output_form, padded
 from ttgen.passes.infer_tt_layout import tiles
+from ttgen.passes.tt_tiles_to_core_map import core_grid
 from ttgen.plan.shards import Grid
 
+#: The two names of runtime arguments.
+ARGUMENTS = ("tt.runtime_args", "tt_runtime_args")
 #: Mappings that are taken apart, ``tt_schedule`` into ``tt_schedule.order`` and so on, and what is
-#: in them. The entries of runtime arguments that describe a signature follow from the work.
+#: in them. What describes the signature of a program follows from the kernel and its work.
 SCHEDULE = ("policy", "order", "grid_shape", "total_tiles", "num_cores", "assignments")
 SIGNATURE = (
     "arg_names",
@@ -29,6 +32,7 @@ SIGNATURE = (
     "iteration_ndims",
     "iteration_symbols",
     "param_order",
+    "runtime_constants.Kt",
     "start_id",
     "start_tile",
     "tile_count",
@@ -38,14 +42,14 @@ RUNTIME_ARGS = (
     "grid_shape",
     "grid_tiles",
     "iteration_order",
+    "local_shape_tiles",
     "partition_mode",
+    "runtime_constants.Mt",
+    "runtime_constants.Nt",
+    "shard_grid",
     *SIGNATURE,
 )
-_PARTS = {
-    "tt_schedule": SCHEDULE,
-    "tt.runtime_args": RUNTIME_ARGS,
-    "tt_runtime_args": RUNTIME_ARGS,
-}
+_PARTS = {"tt_schedule": SCHEDULE, **dict.fromkeys(ARGUMENTS, RUNTIME_ARGS)}
 _LONGEST = 80
 
 
@@ -81,6 +85,10 @@ class Legacy:
             return {key: value}
         if not isinstance(value, Mapping):
             raise self.error(key, value, "no mapping", f"its entries are {', '.join(known)}")
+        constants = value.get("runtime_constants")
+        if isinstance(constants, Mapping):
+            rest = {name: part for name, part in value.items() if name != "runtime_constants"}
+            value = rest | {f"runtime_constants.{name}": part for name, part in constants.items()}
         for name in value:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
@@ -106,6 +114,11 @@ class Legacy:
         return list(value)
 
     @cached_property
+    def grid(self) -> Grid | None:
+        """Columns and rows of cores, in whichever spelling; None where it is not said."""
+        return asked_grid(self.func)
+
+    @cached_property
     def computation(self) -> Computation:
         """What the kernel computes."""
         return analyse(self.func, self.at)
@@ -114,6 +127,14 @@ class Legacy:
     def tiles(self) -> Grid:
         """Rows and columns of tiles of the output."""
         return output_tiles(self.computation)
+
+
+def asked_grid(func: PrimFunc) -> Grid | None:
+    """Columns and rows of cores that ``func`` asks for, in whichever spelling."""
+    grid = attrs.optional(func, attrs.CORE_GRID)
+    if grid is None:
+        grid = (attrs.optional(func, "tt.grid") or [])[:2] or None
+    return None if grid is None else core_grid(grid)
 
 
 def output_tiles(computation: Computation) -> Grid:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from tvm.tirx import PrimFunc
 
 from ttgen.analysis import analyse
-from ttgen.compat.legacy import Legacy, output_tiles
+from ttgen.compat.legacy import ARGUMENTS, Legacy, asked_grid, output_tiles
 from ttgen.errors import LoweringError
 from ttgen.partition import WorkItem, balanced, tile_places
 from ttgen.passes import attrs
@@ -32,24 +32,14 @@ Run: TypeAlias = tuple[Grid, int, int]
 _COLUMNS = 8
 _ORDERS = ("row_major", "column_major")
 _INSTEAD = "write tt.work_partition: each core's output tiles, one by one"
-_ONE_BY_ONE = f"numbers are those of output tiles; {_INSTEAD}"
-_BATCHES = f"matrices of a batch are rows of tiles, one after the other; {_INSTEAD}"
-_SPEC = "ask for it in the build spec: `partition: {}`, and leave it out here"
+_NUMBERS = f"numbers are those of output tiles, and batches rows of them; {_INSTEAD}"
+_IN_SPEC = "ask for it in the build spec, `{}`, and leave it out here"
 #: What may hold one value alone, which says nothing that is not so anyway.
 _FIXED: dict[str, tuple[str, str]] = {
     "tt_schedule_policy": ("contiguous", _INSTEAD),
     "tt_schedule.policy": ("contiguous", _INSTEAD),
-    **{
-        f"{key}.{name}": entry
-        for key in ("tt.runtime_args", "tt_runtime_args")
-        for name, entry in (
-            ("iteration_order", ("row_major_xyz", _INSTEAD)),
-            (
-                "partition_mode",
-                ("global", "ask for it in the build spec: `partition_mode`, and leave it out here"),
-            ),
-        )
-    },
+    **{f"{key}.iteration_order": ("row_major_xyz", _INSTEAD) for key in ARGUMENTS},
+    **{f"{key}.partition_mode": ("global", _IN_SPEC.format("partition_mode")) for key in ARGUMENTS},
 }
 
 
@@ -61,6 +51,8 @@ def read(legacy: Legacy) -> Work | None:
 
     LoweringError at what is contradictory, at lost and doubled tiles, and at an order without work.
     """
+    if not legacy.values:
+        return None
     for key, (wanted, hint) in _FIXED.items():
         for _, value in legacy.given(key):
             if value != wanted:
@@ -71,13 +63,18 @@ def read(legacy: Legacy) -> Work | None:
     if not told:
         if order == "column_major":
             key, value = next(_orders(legacy))
-            raise legacy.error(key, value, "no core has work in it", _SPEC.format(order))
+            raise legacy.error(
+                key, value, "no core has work in it", _IN_SPEC.format(f"partition: {order}")
+            )
         return None
     key, value, work = told[0]
     for other, said, others in told[1:]:
         _check_agreement(legacy, (key, work), other, said, others)
         for core in others:
             work.setdefault(core, [])
+    limit = _limit(legacy)
+    if limit and len(work) > limit[1]:
+        raise legacy.error(*limit, f"{len(work)} cores have work in {key}", _INSTEAD)
     existing = attrs.optional(legacy.func, attrs.WORK_PARTITION)
     if existing is not None:
         _check_agreement(legacy, (attrs.WORK_PARTITION, read_work(existing)), key, value, work)
@@ -91,26 +88,31 @@ def read(legacy: Legacy) -> Work | None:
 
 def _check_grid(legacy: Legacy) -> None:
     """What legacy passes knew of the output must be so: numbers of tiles rest on it."""
-    shapes = ("tt_schedule.grid_shape", "tt.runtime_args.grid_shape", "tt_runtime_args.grid_shape")
-    facts: dict[str, Any] = {
-        "tt_grid_z": lambda *_: 1,
-        **dict.fromkeys(shapes, lambda rows, columns: [columns, rows, 1]),
-        "tt_grid_x": lambda _, columns: columns,
-        "tt_grid_y": lambda rows, _: rows,
-        "tt_num_tiles": lambda rows, columns: rows * columns,
-        "tt_schedule.total_tiles": lambda rows, columns: rows * columns,
-        "tt.runtime_args.grid_tiles": lambda rows, columns: [rows, columns],
-        "tt_runtime_args.grid_tiles": lambda rows, columns: [rows, columns],
+    rows, columns = legacy.tiles
+    facts = {
+        "tt_grid_x": columns,
+        "tt_grid_y": rows,
+        "tt_grid_z": 1,
+        "tt_num_tiles": rows * columns,
+        "tt_schedule.total_tiles": rows * columns,
+        "tt_schedule.grid_shape": [columns, rows, 1],
     }
+    for key in ARGUMENTS:
+        facts |= {
+            f"{key}.grid_shape": [columns, rows, 1],
+            f"{key}.grid_tiles": [rows, columns],
+            f"{key}.local_shape_tiles": [rows, columns],
+            f"{key}.shard_grid": [1, 1],
+            f"{key}.runtime_constants.Mt": rows,
+            f"{key}.runtime_constants.Nt": columns,
+        }
     for key, value in legacy.given(*facts):
-        depth = value if key == "tt_grid_z" else value[2:] if key in shapes else 1
-        if depth not in (1, [1]):
-            raise legacy.error(key, value, "a grid has columns and rows (x, y)", _BATCHES)
-        rows, columns = legacy.tiles
-        wanted = facts[key](rows, columns)
-        if value != wanted:
-            problem = f"the output has {columns} columns (x) and {rows} rows (y) of tiles"
-            raise legacy.error(key, value, f"{problem}, so that it is {wanted}", _ONE_BY_ONE)
+        if value != facts[key]:
+            problem = (
+                f"the output has {columns} columns (x), {rows} rows (y) and no depth (z) of "
+                f"tiles, so that it is {facts[key]}"
+            )
+            raise legacy.error(key, value, problem, _NUMBERS)
 
 
 def _orders(legacy: Legacy) -> Iterator[tuple[str, Any]]:
@@ -141,8 +143,7 @@ def _told(legacy: Legacy, order: str | None) -> Iterator[tuple[str, Any, Work]]:
             raise legacy.error(key, value, problem, "write [0, 0], or leave it out")
     for key, value in legacy.given("tt.block_shape"):
         yield key, value, _given_blocks(legacy, key, value)
-    items = ("tt.runtime_args.core_assignments", "tt_runtime_args.core_assignments")
-    for key, value in legacy.given(*items):
+    for key, value in legacy.given(*(f"{key}.core_assignments" for key in ARGUMENTS)):
         yield key, value, _given_items(legacy, key, value, order)
 
 
@@ -174,13 +175,8 @@ def _limit(legacy: Legacy) -> tuple[str, int] | None:
 
 
 def _core(legacy: Legacy, number: int) -> Grid:
-    return number % columns_of(legacy.func), number // columns_of(legacy.func)
-
-
-def columns_of(func: PrimFunc) -> int:
-    """Cores in a row, as numbers of cores count them."""
-    grid = attrs.optional(func, attrs.CORE_GRID) or attrs.optional(func, "tt.grid")
-    return int(grid[0]) if grid else _COLUMNS
+    columns = legacy.grid[0] if legacy.grid else _COLUMNS
+    return number % columns, number // columns
 
 
 def _given_runs(legacy: Legacy, key: str, runs: Sequence[Run], order: str | None) -> Work:
@@ -233,8 +229,11 @@ def _runs(legacy: Legacy) -> Iterator[tuple[str, list[Run]]]:
             raise legacy.error(key, value, f"it is a list: {_ENTRY}")
         yield numbered(key, value, [_assignment(legacy, key, entry) for entry in value])
     for key, value in legacy.given("tt_core_runtime_args"):
-        what = "[first tile, number of tiles] of each core, and the extents Mt, Kt and Nt or none"
+        what = "[first tile, number of tiles] of each core, perhaps with the extents Mt, Kt and Nt"
         rows = _listed(legacy, key, value, what, (2, 5))
+        for row in rows:
+            if len(row) == 5 and (row[2], row[4]) != legacy.tiles:
+                raise legacy.error(key, row, f"the output has {legacy.tiles} tiles", _INSTEAD)
         yield numbered(key, value, [(n, row[0], row[1]) for n, row in enumerate(rows)])
     for key, value in legacy.given("tt_core_ranges"):
         rows = [row for row in ranges(legacy, value) if len(row) == 6]
@@ -283,7 +282,7 @@ def ranges(legacy: Legacy, value: Any) -> list[list[int]]:
 
 
 def _given_blocks(legacy: Legacy, key: str, value: Any) -> Work:
-    grid = attrs.optional(legacy.func, attrs.CORE_GRID) or attrs.optional(legacy.func, "tt.grid")
+    grid = legacy.grid
     if grid is None:
         raise legacy.error(key, value, "it needs tt.grid: a block for each core of it", _INSTEAD)
     shape = legacy.integers(key, value, "rows and columns of tiles", (2,))
@@ -292,7 +291,7 @@ def _given_blocks(legacy: Legacy, key: str, value: Any) -> Work:
     if shape != wanted:
         problem = f"{grid[0]}x{grid[1]} blocks of it are not the {rows}x{columns} output tiles"
         raise legacy.error(key, value, f"{problem}; {wanted} are", _INSTEAD)
-    return _blocks((grid[0], grid[1]), legacy.tiles)
+    return _blocks(grid, legacy.tiles)
 
 
 def _blocks(grid: Grid, tiles: Grid) -> Work:
@@ -356,11 +355,14 @@ def write(func: PrimFunc) -> dict[str, Any]:
             hint="leave tile_order out of its items",
         )
     named = {} if order is None else {"tt_schedule_order": order}
-    grid = attrs.optional(func, attrs.CORE_GRID)
-    if grid is not None and work == _blocks((grid[0], grid[1]), tiles):
+    grid = asked_grid(func)
+    if grid is not None and work == _blocks(grid, tiles):
         block = [-(-tiles[0] // grid[1]), -(-tiles[1] // grid[0])]
         return {"tt.block_shape": block, "tt.start_tile": [0, 0]}
-    return {**named, **(_as_runs(work, tiles, order, columns_of(func)) or _as_items(work))}
+    return {
+        **named,
+        **(_as_runs(work, tiles, order, grid[0] if grid else _COLUMNS) or _as_items(work)),
+    }
 
 
 def _as_runs(work: Work, tiles: Grid, order: str | None, columns: int) -> dict[str, Any] | None:

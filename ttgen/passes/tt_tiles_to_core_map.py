@@ -203,7 +203,7 @@ class _Asked:
             grid, ranges = own(attrs.CORE_GRID), own(attrs.CORE_RANGES)
         return _Asked(
             arch=architecture(attrs.require(func, attrs.ARCH, step.name)),
-            logical=None if grid is None else _grid(grid),
+            logical=None if grid is None else core_grid(grid),
             ranges=None if ranges is None else core_ranges(ranges, "core_ranges"),
             work=None if work is None else read_work(work),
         )
@@ -239,7 +239,8 @@ class _Asked:
         return self.logical, first_cores(columns * rows, self.logical)
 
 
-def _grid(asked: Any) -> Grid:
+def core_grid(asked: Any) -> Grid:
+    """Columns and rows of cores; LoweringError where ``asked`` is none of it."""
     values = list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else []
     if len(values) != 2 or not all(type(value) is int and value > 0 for value in values):
         text = "x".join(str(value) for value in values) if len(values) == 2 else repr(asked)
