@@ -259,3 +259,21 @@ def test_explanations(project: Project, edit: str) -> None:
     change, reason = EDITS[edit]
     change(project)
     assert reason in project.scons("--debug=explain", "sources").out
+
+
+def test_the_spelling_of_kernels_is_part_of_what_plans_are_made_from(project: Project) -> None:
+    """The switch plans again, in either direction, and to the same plan where a kernel has one."""
+    plus = {"PLAN": ["wormhole_b0/plus"]}
+    project.write("SConstruct", f'env = Environment({WORMHOLE})\nenv.TTKernels("kernels")\n')
+    assert project.scons("plans").steps == plus
+    plan = project.read("build/wormhole_b0/plus/tt.plan.json")
+    off = {"TT_USE_NEW_PIPELINE": "false"}
+    assert project.scons("plans", **off).steps == plus
+    assert project.scons("plans", **off).steps == {}
+    assert project.read("build/wormhole_b0/plus/tt.plan.json") == plan
+    refused = project.scons("plans", ok=False, TT_USE_NEW_PIPELINE="maybe")
+    assert "TT_USE_NEW_PIPELINE is 'maybe'" in refused.text
+    assert "Traceback" not in refused.text
+    text = 'T.func_attr({"tt_tiles_per_core": [[0, 1]]})\n        for i, j in'
+    project.edit("kernels/plus.py", "for i, j in", text)
+    assert "write 'tt.work_partition'" in project.scons("plans", ok=False).text
