@@ -158,6 +158,18 @@ def test_plans_are_identical(pair: str, arch: str, monkeypatch: pytest.MonkeyPat
     assert encode(lower(carrying(source, today), arch).plan) == plan
 
 
+def test_cores_that_keep_to_their_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What legacy code called ``local_shard`` is asked for in the spec, in either spelling."""
+    shards = {name: {"nd_shard": {"grid": [2, 1]}} for name in "ABC"}
+    plans = []
+    for switch, key in (("true", "tt.user_layout"), ("false", "tt_shard")):
+        monkeypatch.setenv(VARIABLE, switch)
+        lowered = lower(carrying(ADD, {key: shards}), partition_mode="local_shard")
+        plans.append(encode(lowered.plan))
+    assert plans[0] == plans[1]
+    assert '"mode": "local_shard"' in plans[0]
+
+
 @pytest.mark.parametrize("name", LIBRARY)
 def test_the_library_has_the_same_plans_either_way(
     name: str, monkeypatch: pytest.MonkeyPatch

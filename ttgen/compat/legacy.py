@@ -23,8 +23,8 @@ from ttgen.plan.shards import Grid
 ARGUMENTS = ("tt.runtime_args", "tt_runtime_args")
 #: Mappings that are taken apart, ``tt_schedule`` into ``tt_schedule.order`` and so on, and what is
 #: in them. What describes the signature of a program follows from the kernel and its work.
-SCHEDULE = ("policy", "order", "grid_shape", "total_tiles", "num_cores", "assignments")
-SIGNATURE = (
+_SCHEDULE = ("policy", "order", "grid_shape", "total_tiles", "num_cores", "assignments")
+_SIGNATURE = (
     "arg_names",
     "count",
     "grid_x",
@@ -37,7 +37,7 @@ SIGNATURE = (
     "start_tile",
     "tile_count",
 )
-RUNTIME_ARGS = (
+_RUNTIME_ARGS = (
     "core_assignments",
     "grid_shape",
     "grid_tiles",
@@ -47,9 +47,9 @@ RUNTIME_ARGS = (
     "runtime_constants.Mt",
     "runtime_constants.Nt",
     "shard_grid",
-    *SIGNATURE,
+    *_SIGNATURE,
 )
-_PARTS = {"tt_schedule": SCHEDULE, **dict.fromkeys(ARGUMENTS, RUNTIME_ARGS)}
+_PARTS = {"tt_schedule": _SCHEDULE, **dict.fromkeys(ARGUMENTS, _RUNTIME_ARGS)}
 _LONGEST = 80
 
 

@@ -171,18 +171,11 @@ def apply_tt_defaults(module: IRModule) -> IRModule:
     Their order of tiles was row by row, which it is anyway.
     """
     _warn("apply_tt_defaults", "nothing is to be called, as the passes have these defaults")
-    return IRModule(
-        {
-            var: func if _asks(func) else _with_defaults(func)
-            for var, func in module.functions.items()
-        }
-    )
+    return IRModule({var: _with_defaults(func) for var, func in module.functions.items()})
 
 
-def _asks(func: object) -> bool:
-    return not isinstance(func, PrimFunc) or any(key.startswith("tt") for key in attrs.of(func))
-
-
-def _with_defaults(func: PrimFunc) -> PrimFunc:
+def _with_defaults(func: Any) -> Any:
+    if not isinstance(func, PrimFunc) or any(key.startswith("tt") for key in attrs.of(func)):
+        return func
     tensors = [param.name for param in func.params if isinstance(param.ty, BufferType)]
     return with_layout_desc(func, dict.fromkeys(tensors, WORDS["dram_interleaved"]))

@@ -7,7 +7,6 @@ otherwise it is not even imported, and a kernel that has some is refused.
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import TYPE_CHECKING
 
@@ -106,6 +105,8 @@ def advice(key: str) -> str:
     """What to do about the legacy attribute ``key``."""
     entry = known_as(key)
     if entry is None:
+        import difflib  # builds with nothing to do come by this module, and do without
+
         near = difflib.get_close_matches(key, LEGACY, n=1)
         return f"did you mean '{near[0]}'?" if near else f"known ones are in {_GUIDE}"
     today = LEGACY[entry[0]]
