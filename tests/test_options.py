@@ -92,6 +92,9 @@ CASES = {
         "layouts: {A: {memory: L1}}", pick("tensors", 0, "layout", "memory"), "L1"
     ),
     "layouts.page": Case("layouts: {A: {page: row}}", pick("tensors", 0, "layout", "page"), "row"),
+    "layouts.order": Case(
+        "layouts: {A: {order: [1, 0]}}", pick("tensors", 0, "device_shape"), [352, 64]
+    ),
     "layouts.layout": Case(
         "layouts: {C: {layout: sharded, nd_shard: {grid: [2, 1]}}}",
         pick("tensors", 2, "layout", "layout"),

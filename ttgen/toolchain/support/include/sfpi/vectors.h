@@ -212,6 +212,8 @@ struct vSMag8 : vSMag {
 // A magnitude: an integer of 31 bits without a sign, which is the same in all three notations.
 struct vMag : vReg {
     SFPI_VECTOR(vMag, vReg)
+    sfpi_inline explicit vMag(i32 value) : vReg(lanes{integer(u32(value))}) {}
+    sfpi_inline explicit vMag(u32 value) : vReg(lanes{integer(value)}) {}
     sfpi_inline explicit vMag(const vUInt& value) : vReg(lanes{value.r}) {}
     sfpi_inline explicit vMag(const vInt& value) : vReg(lanes{value.r}) {}
     sfpi_inline operator vInt() const { return get(); }
