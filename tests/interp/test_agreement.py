@@ -16,14 +16,11 @@ from ttgen.spec import Variant, load_variants
 from ttgen_runtime.launch import run_kernel
 
 PROJECT = Path(__file__).parents[2]
-#: Kernels of the library with what generated programs have not: sums of sums, means, residuals.
+#: What generated programs do not draw (tests/generated), which are compared bit by bit, too.
 KERNELS = (
-    "chain-layer_norm",
-    "linear-relu",
-    "reduce-batch_sum",
-    "reduce-total_mean",
-    "formats-residual",
     "formats-cast",
+    "formats-residual",
+    "reduce-batch_sum",
     "where",
 )
 

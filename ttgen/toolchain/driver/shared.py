@@ -3,7 +3,8 @@
 They read a kernel's compile-time arguments, and tables of its circular buffers that the JIT writes
 into a file. Neither is needed before a kernel uses it: here the arguments are looked for by
 templates (``ttgen_arguments.h``) and the tables are only declared. ``ttgen_kernel.h`` defines both
-for a kernel. The few settings in that file are needed, so that kernels share what they agree on.
+for a kernel. The few settings in that file are needed: only kernels with the usual ones share
+headers, since to precompile them takes as long as to parse them for a dozen kernels.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ _COMPUTE = (
     "api/compute/transpose.h",
 )
 
+# The settings of most compute programs, as the JIT writes them.
+USUAL = (
+    "MATH_FIDELITY = static_cast<ckernel::MathFidelity>(4);",
+    "APPROX = false;",
+    "DST_SYNC_MODE DstSync::SyncHalf",
+)
+
 # By a macro of the command line's: the macro that the JIT writes before a kernel, and the headers.
 ROLES = {
     "UCK_CHLKC_UNPACK": ("TRISC_UNPACK", _COMPUTE),
@@ -52,15 +60,21 @@ _TABLE, _BEGIN, _END = "constexpr ", " = {", "};"
 
 
 def headers(flags: list[str]) -> str:
-    """A text that includes them, for the processor that ``flags`` name; none without a kernel."""
+    """A text that includes them, for the processor that ``flags`` name.
+
+    Nothing without a kernel, and for one with settings of its own.
+    """
     if "-DKERNEL_BUILD" not in flags or not os.path.exists(DESCRIPTORS):
         return ""
     role = next((ROLES[flag[2:]] for flag in flags if flag[2:] in ROLES), None)
     if role is None:
         return ""
     macro, names = role
+    descriptors = read(DESCRIPTORS).decode()
+    if macro and not all(setting in descriptors for setting in USUAL):
+        return ""
     lines = ["using namespace ckernel;", f"#define {macro}"] if macro else []
-    lines += ['#include "ttgen_arguments.h"', declared(read(DESCRIPTORS).decode())]
+    lines += ['#include "ttgen_arguments.h"', declared(descriptors)]
     return "\n".join([*lines, *(f'#include "{name}"' for name in names), ""])
 
 
