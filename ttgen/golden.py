@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 #: Values of inputs are the same in every run and on every machine, and others for every kernel:
 #: what one kernel leaves behind must not pass for the result of the next.
 _SEED = 20260101
-#: More than this takes LLVM seconds for an attention, and gains nothing: sums keep their order.
+#: More than this takes LLVM longer and gains nothing: sums keep their order.
 _CPU = {"kind": "llvm", "opt-level": 1}
 
 #: Values in a row that may share an exponent: such blocks are filled up with zeros.
