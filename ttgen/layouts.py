@@ -87,7 +87,8 @@ def completed(asked: Mapping[str, Any]) -> dict[str, Any]:
             )
     is_sharded = shards is not None or asked.get("layout") == "sharded"
     implied = {"memory": "L1", "layout": "sharded"} if is_sharded else {}
-    layout = {**DEFAULTS, **implied, **asked}
+    own = {key: value for key, value in asked.items() if key != "order" or value is not None}
+    layout = {**DEFAULTS, **implied, **own}
     if is_sharded and layout["memory"] == "DRAM":
         raise LoweringError("sharded tensors lie in L1, not in DRAM", hint="give memory: L1")
     if is_sharded and shards is None:
@@ -220,10 +221,15 @@ def core_ranges(asked: Any, what: str) -> tuple[CoreRange, ...]:
         fine = fine and all(type(value) is int for value in values)
         if not (fine and min(values[:2]) >= 0 and min(values[2:]) >= 1):
             raise LoweringError(
-                f"{what}: {values!r} is no rectangle of cores",
+                f"{what}: {shown(values)} is no rectangle of cores",
                 hint="give [x, y, width, height] of each, for example [[0, 0, 4, 2]]",
             )
     return tuple(CoreRange(start=(x, y), extent=(w, h)) for x, y, w, h in asked)
+
+
+def shown(value: object) -> str:
+    """A value for a message: as a list, if it is a sequence of any kind."""
+    return repr(list(value) if _is_list(value) else value)
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:

@@ -228,6 +228,26 @@ def test_buffers_and_tensors_that_fill_l1_are_named() -> None:
         plan_of(source, layouts=layouts, grid=(1, 1), block_tiles=64, buffering=16)
 
 
+def test_a_tensor_may_be_called_like_a_buffer() -> None:
+    """Both count in L1: what holds A's tiles on the way is called ``A_cb`` in messages."""
+    plan = plan_of(
+        prim_func(
+            buffers(("A", "A_cb", "C"), [(64, 64)] * 3),
+            "for i, j in T.grid(64, 64):\n    C[i, j] = A[i, j] + A_cb[i, j]",
+        ),
+        layouts={"A_cb": {"memory": "L1"}},
+    )
+    assert plan.l1.tensor_bytes == 2048
+    assert plan.l1.used_bytes == 2048 + sum(
+        cb.page_bytes * cb.pages for cb in plan.circular_buffers
+    )
+
+
+def test_an_order_of_none_leaves_it_open() -> None:
+    source = add((64, 64))
+    assert plan_of(source, layouts={"A": {"order": None}}) == plan_of(source)
+
+
 def test_interleaved_pages_count_in_l1() -> None:
     """80 pages on 72 cores: two of them on some."""
     plan = plan_of(add((80 * 32, 32)), layouts={"A": {"memory": "L1"}})

@@ -704,7 +704,59 @@ C = te.compute((40, 50), lambda i, j: te.sum((A[i, n] + one) * (B[n, j] - one), 
         lambda A, B: (A + 1) @ (B - 1),
     ),
 }
-MEANINGS |= CHAINS
+#: Loops that a schedule has fused: the axes of a block are parts of one loop, or of two.
+FUSED = {
+    "fused elementwise": (
+        prim_func(
+            'A: T.Buffer((64, 96), "bfloat16"), C: T.Buffer((64, 96), "bfloat16")',
+            """
+for f in range(6144):
+    with T.sblock("b"):
+        vi = T.axis.spatial(64, f // 96)
+        vj = T.axis.spatial(96, f % 96)
+        C[vi, vj] = A[vi, vj] + T.bfloat16(1)
+""",
+            s_tir=True,
+        ),
+        lambda A: A + 1,
+    ),
+    "fused transpose": (
+        prim_func(
+            'A: T.Buffer((4, 32, 64), "bfloat16"), C: T.Buffer((4, 64, 32), "bfloat16")',
+            """
+for f in range(8192):
+    with T.sblock("b"):
+        v0 = T.axis.spatial(4, f // 2048)
+        v1 = T.axis.spatial(32, f // 64 % 32)
+        v2 = T.axis.spatial(64, f % 64)
+        C[v0, v2, v1] = A[v0, v1, v2]
+""",
+            s_tir=True,
+        ),
+        lambda A: A.swapaxes(1, 2),
+    ),
+    "product on threads of fused loops": (
+        prim_func(
+            'A: T.Buffer((64, 96), "bfloat16"), B: T.Buffer((96, 64), "bfloat16"), '
+            'C: T.Buffer((64, 64), "bfloat16")',
+            """
+for f0 in T.thread_binding(16, "blockIdx.x"):
+    for f1 in T.thread_binding(256, "threadIdx.x"):
+        for k0 in range(96):
+            with T.sblock("b"):
+                vi = T.axis.spatial(64, (f0 * 256 + f1) // 64)
+                vj = T.axis.spatial(64, (f0 * 256 + f1) % 64)
+                vk = T.axis.reduce(96, k0)
+                with T.init():
+                    C[vi, vj] = T.bfloat16(0)
+                C[vi, vj] = C[vi, vj] + A[vi, vk] * B[vk, vj]
+""",
+            s_tir=True,
+        ),
+        lambda A, B: A @ B,
+    ),
+}
+MEANINGS |= CHAINS | FUSED
 
 
 @pytest.mark.parametrize("options", [{}, {"grid": (2, 1), "block_tiles": 3, "buffering": 1}])

@@ -106,7 +106,7 @@ def check_covers(buffer: tvm.ir.Var, boxes: list[Box], at: Location) -> None:
         reached = {side for box in boxes for side in [box.sides[position]]}
         if sum(side.count for side in reached) < extent:
             seen = ", ".join(
-                f"{side.start} to {side.stop - 1}" for side in sorted(reached, key=_start)
+                f"{side.start} to {side.stop - 1}" for side in sorted(reached, key=_by_start)
             )
             raise LoweringError(
                 f"index {position} of {buffer.name} visits elements {seen} of {extent}: the rest "
@@ -121,5 +121,5 @@ def check_covers(buffer: tvm.ir.Var, boxes: list[Box], at: Location) -> None:
     )
 
 
-def _start(side: Side) -> int:
-    return side.start
+def _by_start(side: Side) -> tuple[int, int, int]:
+    return side.start, side.count, side.step

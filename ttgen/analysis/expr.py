@@ -392,7 +392,7 @@ def power(a: Expr, b: Expr, at: Location) -> Expr:
     exponent = b.value
     if exponent in _POWERS:
         return vector(_POWERS[exponent], a, at=at)
-    if exponent != int(exponent) or abs(exponent) > _MOST_FACTORS:
+    if not exponent.is_integer() or abs(exponent) > _MOST_FACTORS:
         return vector("pow", a, b, at=at)
     product = _product(a, abs(int(exponent)), at)
     return vector("recip", product, at=at) if exponent < 0 else product

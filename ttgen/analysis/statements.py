@@ -14,7 +14,7 @@ from tvm.ir import prim
 from tvm.tirx.stmt import Bind
 
 from ttgen.analysis.conditions import truth
-from ttgen.analysis.index import Affine, Axis, affine
+from ttgen.analysis.index import Affine, Axis, Restart, affine
 from ttgen.errors import Location, LoweringError
 from ttgen.frontend.places import location
 
@@ -76,9 +76,8 @@ class _Context:
     def near(self, node: Any) -> _Context:
         return replace(self, at=location(node.span, self.at))
 
-    def bound(self, var: tvm.ir.Var, value: Affine, axis: Axis | None = None) -> _Context:
-        axes = (*self.axes, axis) if axis else self.axes
-        return replace(self, axes=axes, scope={**self.scope, var: value})
+    def bound(self, var: tvm.ir.Var, value: Affine, axes: tuple[Axis, ...] = ()) -> _Context:
+        return replace(self, axes=(*self.axes, *axes), scope={**self.scope, var: value})
 
     def under(self, condition: prim.Expr, wanted: bool) -> _Context:
         """Where ``condition`` is ``wanted``."""
@@ -196,9 +195,35 @@ class _Walker:
         if trips == 1:  # a loop of one iteration is no axis
             yield from self.walk(body, context.bound(var, start))
             return
-        axis = Axis(var.name, trips, next(self._serial))
-        value = start + Affine({axis: 1}, 0)
-        yield from self.walk(body, context.bound(var, value, axis))
+        parts: tuple[Axis, ...] = (self._axis(var, trips),)
+        while True:
+            try:
+                inside = context.bound(var, start + _count(parts), parts)
+                made = list(self.walk(body, inside))
+            except Restart as request:  # an axis of a block, or a variable, is one part of the loop
+                if request.axis not in parts:
+                    raise
+                parts = tuple(one for part in parts for one in self._split(var, part, request))
+            else:
+                yield from made
+                return
+
+    def _split(self, var: tvm.ir.Var, part: Axis, request: Restart) -> tuple[Axis, ...]:
+        if part != request.axis:
+            return (part,)
+        return self._axis(var, part.extent // request.inner), self._axis(var, request.inner)
+
+    def _axis(self, var: tvm.ir.Var, extent: int) -> Axis:
+        return Axis(var.name, extent, next(self._serial))
+
+
+def _count(parts: tuple[Axis, ...]) -> Affine:
+    """What a loop that is ``parts``, outermost first, counts."""
+    value, weight = Affine({}, 0), 1
+    for part in reversed(parts):
+        value += Affine({part: weight}, 0)
+        weight *= part.extent
+    return value
 
 
 def _check_counts_up(iter_var: tirx.IterVar, value: Affine, at: Location) -> None:

@@ -154,7 +154,7 @@ def _program(
     stmt = sequence(body)
     used = set(variables(stmt))
     constants = attrs.require(func, attrs.CONSTANTS, GridToPersistentTT.name)
-    constants |= {var.name: value for var, value in own.items()}
+    constants = constants | {var.name: value for var, value in own.items()}
     params = [param for param in func.params if param in used]
     tensors = [param for param in params if isinstance(param.ty, tirx.BufferType)]
     runtime = [var for var in arguments if var in used]

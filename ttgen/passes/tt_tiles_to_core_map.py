@@ -13,7 +13,7 @@ from tvm.tirx import PrimFunc
 from ttgen.analysis import Computation
 from ttgen.arch import Architecture, architecture
 from ttgen.errors import LoweringError
-from ttgen.layouts import core_ranges, nd_shard
+from ttgen.layouts import core_ranges, nd_shard, shown
 from ttgen.partition import STRATEGIES, WorkItem, balanced, block_rows
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
@@ -243,7 +243,7 @@ def core_grid(asked: Any) -> Grid:
     """Columns and rows of cores; LoweringError where ``asked`` is none of it."""
     values = list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else []
     if len(values) != 2 or not all(type(value) is int and value > 0 for value in values):
-        text = "x".join(str(value) for value in values) if len(values) == 2 else repr(asked)
+        text = "x".join(str(value) for value in values) if len(values) == 2 else shown(asked)
         hint = "give columns and rows of cores, for example [4, 2]"
         raise LoweringError(f"the core grid is {text}", hint=hint)
     return values[0], values[1]

@@ -46,10 +46,19 @@ def first_violation(plan: Plan) -> Violation | None:
     for rule in _RULES:
         for violation in rule(plan):
             return violation
+    _remember(content)
+    return None
+
+
+def found_sound(plan: Plan) -> None:
+    """VerifyTTIR has found, in C++ perhaps, that the programs of ``plan`` keep all rules."""
+    _remember(_content(plan))
+
+
+def _remember(content: bytes) -> None:
     _SOUND[content] = None
     if len(_SOUND) > _SOUND_LIMIT:
         del _SOUND[next(iter(_SOUND))]
-    return None
 
 
 def _content(plan: Plan) -> bytes:
@@ -240,14 +249,14 @@ def _l1(plan: Plan) -> Iterator[Violation]:
     }
     if plan.l1.tensor_bytes != sum(tensors.values()):
         yield Violation(["l1", "tensor_bytes"], f"tensors take {sum(tensors.values())} bytes")
-    sizes = {f"{cb.name}_cb": cb.page_bytes * cb.pages for cb in plan.circular_buffers}
-    sizes |= {name: size for name, size in tensors.items() if size}
-    used = sum(sizes.values())
+    sizes = [(f"{cb.name}_cb", cb.page_bytes * cb.pages) for cb in plan.circular_buffers]
+    sizes += [(name, size) for name, size in tensors.items() if size]
+    used = sum(size for _, size in sizes)
     if plan.l1.used_bytes != used:
         problem = f"the circular buffers and the tensors in L1 take {used} bytes"
         yield Violation(["l1", "used_bytes"], problem)
     if used > plan.l1.limit_bytes:
-        largest = sorted(sizes.items(), key=lambda item: -item[1])
+        largest = sorted(sizes, key=lambda item: -item[1])
         filled = ", ".join(f"{name} {size}" for name, size in largest[:4])
         yield Violation(
             ["l1"], f"{used} bytes do not fit {plan.l1.limit_bytes}; the largest: {filled}"
