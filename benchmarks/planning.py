@@ -28,14 +28,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttgen.planner import Request
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHITECTURES = ("wormhole_b0", "blackhole")
 #: What is promised: milliseconds per kernel, seconds for 1000 variants, bytes of memory.
 KERNEL_LIMIT, VARIANTS_LIMIT, MEMORY_LIMIT = 30.0, 40.0, 1.5e9
 
-_SOURCE = '''"""A product, scaled, and a tensor added; M x N x K."""
+SOURCE = '''"""A product, scaled, and a tensor added; M x N x K."""
 from tvm.script import tirx as T
 
 
@@ -127,21 +130,28 @@ def _median(rounds: list[_Took]) -> _Took:
     )
 
 
+def library() -> list[Request]:
+    """Every kernel of the library, for each architecture that it is for."""
+    from ttgen.planner import Request
+    from ttgen.spec import load_variants
+
+    return [
+        Request(str(ROOT), variant, arch)
+        for file in sorted((ROOT / "kernels").glob("*.py"))
+        for variant in load_variants(file, ROOT)
+        for arch in variant.arch
+    ]
+
+
 def _plan_library() -> Iterator[tuple[str, _Took]]:
     """Plan and render each kernel of the library once, as a planner does that is new."""
     from ttgen import planner
     from ttgen.passes.pipeline import run_pipeline
     from ttgen.render import TemplateSet, render
-    from ttgen.spec import load_variants
 
     planner.collect_rarely()
     planner.forget()
-    jobs = [
-        planner.Request(str(ROOT), variant, arch)
-        for file in sorted((ROOT / "kernels").glob("*.py"))
-        for variant in load_variants(file, ROOT)
-        for arch in variant.arch
-    ]
+    jobs = library()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tt.plan.json"
         for job in jobs:
@@ -176,7 +186,7 @@ def _plan_library() -> Iterator[tuple[str, _Took]]:
 _NAMED = {"verify": "VerifyTTIR", "plan": "plan", "write": "check and write"}
 
 
-def _draw(count: int) -> list[tuple[str, dict[str, int], dict[str, Any]]]:
+def draw(count: int) -> list[tuple[str, dict[str, int], dict[str, Any]]]:
     """Variants: the architecture, parameters and options of each."""
     generator = random.Random(20260801)
     drawn = []
@@ -227,9 +237,9 @@ def _plan_share(count: int, first: int, step: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         file = project / "variant.py"
-        file.write_text(_SOURCE)
+        file.write_text(SOURCE)
         source = load_source(file, project)
-        for i, (arch, parameters, options) in list(enumerate(_draw(count)))[first::step]:
+        for i, (arch, parameters, options) in list(enumerate(draw(count)))[first::step]:
             kernel = find_kernel(source, "variant", parameters)
             name = f"variant-{i}"
             path = project / name / "tt.plan.json"

@@ -35,6 +35,21 @@ LONGEST = (
 )
 
 
+#: Where each pass runs twice, in Python and in C++, and any difference fails the test.
+COMPARED = ("tests/generated/", "tests/passes/")
+
+
+@pytest.fixture(autouse=True)
+def compared_twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the twins of passes compared, if those in C++ have been built."""
+    if request.node.nodeid.startswith(COMPARED):
+        from ttgen.native import library
+        from ttgen.passes import twins
+
+        if library.load():
+            monkeypatch.setenv(twins.VARIABLE, "both")
+
+
 def is_one_of_several(config: pytest.Config) -> bool:
     """Whether this process is a worker of pytest-xdist."""
     return hasattr(config, "workerinput")

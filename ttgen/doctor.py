@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from ttgen import __version__
 from ttgen.arch import ARCHITECTURES
 from ttgen.errors import TTError
+from ttgen.native import is_current, library_path
 from ttgen.sdk import require_sdk
 from ttgen.toolchain import describe
 
@@ -51,10 +52,16 @@ def _packages() -> Iterator[Finding]:
         ("TVM's FFI", "apache-tvm-ffi", "pip install ttgen"),
         ("SCons", "scons", "pip install ttgen"),
     ):
-        try:
-            yield Finding(name, True, version(distribution))
-        except PackageNotFoundError:
-            yield Finding(name, False, f"{distribution} is not installed", get)
+        seen = _version(distribution)
+        yield Finding(name, bool(seen), seen or f"{distribution} is not installed", get)
+
+
+def _version(distribution: str) -> str:
+    """The release that is installed; nothing where none is."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
 
 
 def _sdk() -> Iterator[Finding]:
@@ -69,6 +76,13 @@ def _compiler() -> Iterator[Finding]:
         yield Finding("compiler", True, describe())
     except TTError as error:
         yield Finding("compiler", False, error.message, error.hint or "")
+
+
+def _passes() -> Iterator[Finding]:
+    releases = [_version("apache-tvm"), _version("apache-tvm-ffi")]
+    there = is_current(*releases)
+    seen = str(library_path()) if there else "passes run in Python, with the same results"
+    yield Finding("passes in C++", there, seen, "./scons passes", needed=False)
 
 
 def _devices() -> Iterator[Finding]:
@@ -94,5 +108,6 @@ _CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _packages,
     _sdk,
     _compiler,
+    _passes,
     _devices,
 )

@@ -25,6 +25,7 @@ STEPS: dict[str, tuple[str, ...]] = {
         "frontend",
         "identity.py",
         "layouts.py",
+        "native",
         "ops.py",
         "partition.py",
         "passes",

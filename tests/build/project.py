@@ -28,6 +28,8 @@ ARCHS = ("wormhole_b0", "blackhole")
 TOOL = ("site_scons",)
 #: The whole project, its code included, so that templates and code can be edited in a copy.
 CHECKOUT = ("SConstruct", "site_scons", "kernels", "templates", "ttgen", "runtime")
+#: A compiler that there is not: kernels are built the same without passes in C++, and sooner.
+NO_COMPILER = "no-c++"
 _HERE = Path(__file__).parent
 _STEP = re.compile(r"^(PLAN|GOLDEN|RENDER|COMPILE|RUN) +(\S+)$", re.MULTILINE)
 
@@ -78,6 +80,7 @@ class Project:
             **inherited,
             "PYTHONPATH": os.pathsep.join([*([before] if before else []), *path]),
             "PYTHONFAULTHANDLER": "1",
+            "CXX": NO_COMPILER,
             **more,
         }
 

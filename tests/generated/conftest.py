@@ -6,10 +6,13 @@ work.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
+
+from ttgen.passes import twins
 
 _TITLE = "generated programs"
 
@@ -24,7 +27,8 @@ def report(
         for outcome, count in sorted(outcomes.items()):
             record_property(outcome, count)
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-        record_property(_TITLE, f"{what}: {counts}")
+        compared = "; twins compared" if os.environ.get(twins.VARIABLE) == "both" else ""
+        record_property(_TITLE, f"{what}: {counts}{compared}")
 
     return keep
 

@@ -53,7 +53,7 @@ class Aliases:
 
     def __init__(self) -> None:
         #: Whether SCons is to walk through everything.
-        self._showing = any(GetOption(option) for option in _SHOWING)
+        self.showing = any(GetOption(option) for option in _SHOWING)
         self.selection = Selection()
         self.databases = Databases()
         #: Those that this run is asked for.
@@ -94,7 +94,7 @@ class Aliases:
         """The steps that this run is for; None where it is for more than aliases can tell."""
         if session.build not in self._asked_of:
             names = COMMAND_LINE_TARGETS or (session.ledger.recall(_DEFAULTS) or ".").split()
-            known = set(names) <= {*ALIASES} - {*_OF_ALL} and not self._showing
+            known = set(names) <= {*ALIASES} - {*_OF_ALL} and not self.showing
             verbs = {verb for name in names for verb in ALIASES.get(name, ())}
             self._asked_of[session.build] = verbs if known else None
         return self._asked_of[session.build]
@@ -109,7 +109,7 @@ class Aliases:
         else:
             self._tidy()
         verbs = ALIASES[name]
-        everything = self._showing or name in _OF_ALL
+        everything = self.showing or name in _OF_ALL
         needed = [k for k in self.kernels if everything or not all(map(k.is_fresh, verbs))]
         for kernel in needed:
             kernel.declare()

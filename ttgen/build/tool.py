@@ -1,10 +1,10 @@
 """The SCons tool: kernels as targets.
 
 ``env.TTKernel(name, source)`` declares a kernel, ``env.TTKernels(folder)`` every kernel in a
-folder. Each variant becomes, below ``$TT_BUILD/<architecture>/<kernel>/``: a plan, its sources,
-five ELFs; and on demand golden values and a test result. The aliases ``plans``, ``sources``,
-``kernels`` and ``test`` collect them, ``bench`` measures what they take, and ``compiledb`` tells
-editors how to read the sources.
+folder; ``env.TTPasses()`` builds the passes in C++. Each variant of a kernel becomes, below
+``$TT_BUILD/<architecture>/<kernel>/``: a plan, its sources, five ELFs; and on demand golden values
+and a test result. The aliases ``plans``, ``sources``, ``kernels`` and ``test`` collect them,
+``bench`` measures what they take, and ``compiledb`` tells editors how to read the sources.
 
 Construction variables: ``TT_BUILD`` (folder, ``build``), ``TT_ARCH`` (architectures, with commas;
 empty: those of the spec), ``TT_KERNEL`` (globs over kernel names, with commas), ``TT_DEVICE``
@@ -15,6 +15,7 @@ into the kernel source), ``TT_COMPILEDB`` (the file that ``compiledb`` makes).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def generate(env: Any, **_: Any) -> None:
     _aliases.declare(env, {"test": _verdict, "bench": _bench})
     env.AddMethod(tt_kernel, "TTKernel")
     env.AddMethod(tt_kernels, "TTKernels")
+    env.AddMethod(tt_passes, "TTPasses")
 
 
 def tt_kernels(env: Any, folder: str = "kernels") -> LateNodes:
@@ -102,6 +104,44 @@ def tt_kernel(
     before those of the environment.
     """
     return LateNodes((), _declare(env, name, source, spec, templates))
+
+
+def tt_passes(env: Any) -> list[Any]:
+    """Have the passes in C++ built in ``$TT_BUILD/passes``, for ``passes`` and for ``kernels``.
+
+    Where there is no C++ compiler, nothing is built: kernels are planned by the passes in Python.
+    What plans kernels takes the library as soon as it is there, and does not wait for it.
+    """
+    from ttgen import native
+    from ttgen.build import passes
+
+    session = current_session(env)
+    toolchain = passes.Toolchain.found()
+    if toolchain is None:
+        env.AlwaysBuild(env.Alias("passes", [], Action(_no_compiler, strfunction=None)))
+        return []
+    library = session.build / "passes" / native.LIBRARY
+    os.environ.setdefault(native.VARIABLE, str(library))
+    fact, said = "passes", f"{toolchain} {session.version('plan')}"
+
+    def keep(target: list[Any], source: list[Any], env: Any) -> None:
+        session.ledger.made([str(library)])
+        session.ledger.note(fact, said, [*passes.inputs(), str(library), toolchain.compiler])
+
+    is_fresh = session.ledger.recall(fact) == said and not _aliases.showing
+    nodes = [] if is_fresh else passes.library(env, library.parent, toolchain)
+    alias = env.Alias("passes", nodes, Action(keep, strfunction=None) if nodes else None)
+    env.AlwaysBuild(alias)
+    env.Clean(alias, env.Dir(str(library.parent)))
+    env.Alias("kernels", alias)
+    return nodes
+
+
+def _no_compiler(target: list[Any], source: list[Any], env: Any) -> None:
+    from ttgen.build.passes import COMPILERS
+
+    seen = f"there is no C++ compiler: {', '.join(COMPILERS)}, or what $CXX names"
+    raise BuildError(target[0], errstr=seen)
 
 
 def _declare(

@@ -10,7 +10,7 @@ from tvm.ir import IRModule
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import TTError
-from ttgen.passes import attrs, invariants
+from ttgen.passes import attrs, invariants, twins
 
 
 class TTPass(ABC):
@@ -32,6 +32,10 @@ class TTPass(ABC):
         LoweringError, too, at an attribute that no pass knows, or that cannot be right
         (:mod:`ttgen.passes.invariants`).
         """
+        return twins.transformed(self, module)
+
+    def in_python(self, module: IRModule) -> IRModule:
+        """What a call does, by the twin in Python."""
         for func in module.functions.values():
             if isinstance(func, PrimFunc):
                 attrs.check_known(func)

@@ -24,6 +24,7 @@ from ttgen.passes.verify_tt_ir import VerifyTTIR
 from ttgen.plan.from_ir import plan_from_programs
 from ttgen.plan.io import save
 from ttgen.plan.model import Plan, Tolerance
+from ttgen.plan.validate import found_sound
 
 #: The passes, in the order in which they run. Each option belongs to the pass that has the field.
 PASSES: tuple[type[TTPass], ...] = (
@@ -93,6 +94,8 @@ def run_pipeline(
         plan = plan_from_programs(
             programs, kernel, name or kernel.function, tolerance=tolerance, templates=templates
         )
+        if steps and type(steps[-1]) is VerifyTTIR:
+            found_sound(plan)
     if plan_path is not None:
         with recorder.step("check and write"):
             save(plan, plan_path)

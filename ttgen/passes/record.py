@@ -13,6 +13,7 @@ from tvm.ir import IRModule
 
 from ttgen import analysis
 from ttgen.files import write_atomically
+from ttgen.native import library
 from ttgen.passes.base import TTPass
 
 #: The first words of every dump: what may be removed when the next run is dumped.
@@ -43,13 +44,13 @@ class Recorder:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time what happens inside, also where it fails."""
-        made, shared = analysis.calls()
+        made, shared = _analysis_calls()
         begin = time.perf_counter()
         try:
             yield
         finally:
             elapsed = (time.perf_counter() - begin) * 1e3
-            made_now, shared_now = analysis.calls()
+            made_now, shared_now = _analysis_calls()
             note = "analysis made" if made_now > made else ""
             note = note or ("analysis shared" if shared_now > shared else "")
             self.timings.append(Timing(name, elapsed, note))
@@ -74,6 +75,12 @@ class Recorder:
         path = self.folder / f"{self._dumped:02}_{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.py"
         self._dumped += 1
         write_atomically(path, text)
+
+
+def _analysis_calls() -> tuple[int, int]:
+    """Analyses made and shared so far, by either twin."""
+    (made, shared), (made_in_cpp, shared_in_cpp) = analysis.calls(), library.analysis_calls()
+    return made + made_in_cpp, shared + shared_in_cpp
 
 
 def short_name(step: TTPass) -> str:
