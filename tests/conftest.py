@@ -16,6 +16,7 @@ LONGEST = (
     "tests/generated/test_simulated.py",
     "tests/build/test_wrong_kernels.py",
     "tests/build/test_fuzz.py",
+    "tests/native/test_unit.py",
     "tests/interp/test_vector.py",
     "tests/generated/test_interpreted.py",
     "tests/build/test_increments.py",

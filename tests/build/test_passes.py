@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ttgen.build.passes import Toolchain
+from ttgen.build.passes import Toolchain, ffi_folder
 from ttgen.native import ABOUT, LIBRARY
 
 from .project import NO_COMPILER, TOOL, Project, make
@@ -59,7 +59,8 @@ def test_builds_what_changed(project: Project) -> None:
     ]
     assert build(project, "passes") == everything
     assert library.is_file()
-    assert str(project.code).encode() not in library.read_bytes()
+    for folder in (project.code, project.root, ffi_folder()):
+        assert str(folder).encode() not in library.read_bytes()
     about = library.with_suffix(ABOUT).read_text()
     assert about.startswith("TVM ")
     assert build(project, "passes") == []
@@ -101,6 +102,7 @@ def test_broken_source(project: Project) -> None:
     run = project.scons("passes", ok=False, CXX=TOOLCHAIN.compiler)
     assert "base/error.cc:2" in run.text
     assert "error: expected" in run.text
+    assert "with CXX=no, kernels are planned by the passes in Python" in run.text
     assert not (project.root / "build" / "passes" / LIBRARY).exists()
 
 

@@ -82,7 +82,7 @@ class Build:
         self._env, self._folder, self._toolchain = env, env.Dir(folder), toolchain
         ffi = ffi_folder()
         self._include = [f"-I{ffi / 'include'}", f"-I{SOURCES}", f"-I{self._folder.abspath}"]
-        self._libraries = [f"-L{ffi / 'lib'}", "-ltvm_ffi", f"-Wl,-rpath,{ffi / 'lib'}"]
+        self._libraries = [f"-L{ffi / 'lib'}", "-ltvm_ffi"]
         self._scanner = CScanner()
         self._generated = self._generate()
         self._header, self._precompiled = self._precompile()
@@ -130,8 +130,7 @@ class Build:
         command = [sys.executable, "-m", "ttgen.native.generate", files[0].dir.abspath]
         inputs = [self._env.File(str(path)) for path in GENERATED_FROM]
         inputs.append(self._env.Value(" ".join(_releases())))
-        made = self._command(files, inputs, command, "VIEWS   of TVM's nodes")
-        return [made] if not isinstance(made, list) else made
+        return list(self._command(files, inputs, command, "VIEWS   of TVM's nodes"))
 
     def _precompile(self) -> tuple[Any, Any]:
         """The headers that every file begins with, which take most of the time, compiled once."""
@@ -159,7 +158,8 @@ class Build:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             sys.stderr.write(done.stderr)
             if done.returncode:
-                shown = f"{Path(command[0]).name} ended with {done.returncode}"
+                shown = f"{Path(command[0]).name} ended with {done.returncode}; "
+                shown += "with CXX=no, kernels are planned by the passes in Python"
                 raise BuildError(target[0], errstr=shown)
 
         action = Action(run, strfunction=lambda target, source, env: line, varlist=())

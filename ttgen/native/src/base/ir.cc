@@ -6,6 +6,7 @@
 #include <tvm/ffi/reflection/accessor.h>
 
 #include <map>
+#include <mutex>
 
 #include "base/text.h"
 
@@ -47,7 +48,10 @@ Array<Any> ArrayOf(const std::vector<Ptr<Node>>& nodes) {
 }  // namespace
 
 const ffi::Function& Global(const std::string& name) {
-  thread_local std::map<std::string, ffi::Function> functions;
+  // Passes may run in several threads; what a map holds stays where it is.
+  static std::mutex mutex;
+  static std::map<std::string, ffi::Function> functions;
+  std::lock_guard<std::mutex> lock(mutex);
   auto found = functions.find(name);
   if (found == functions.end()) {
     found = functions.emplace(name, ffi::Function::GetGlobalRequired(name)).first;
