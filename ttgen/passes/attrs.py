@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import tvm
+from tvm.ir import IRModule
 from tvm.tirx import PrimFunc
 
 from ttgen.errors import Location, LoweringError
@@ -88,6 +89,13 @@ def check_source(func: PrimFunc, at: Location) -> None:
                 at=at,
                 hint=f"ask for it in the spec: {by}" if by else None,
             )
+
+
+def check_all_known(module: IRModule) -> None:
+    """:func:`check_known` of each PrimFunc of ``module``."""
+    for func in module.functions.values():
+        if isinstance(func, PrimFunc):
+            check_known(func)
 
 
 def check_known(func: PrimFunc) -> None:

@@ -36,9 +36,7 @@ class TTPass(ABC):
 
     def in_python(self, module: IRModule) -> IRModule:
         """What a call does, by the twin in Python."""
-        for func in module.functions.values():
-            if isinstance(func, PrimFunc):
-                attrs.check_known(func)
+        attrs.check_all_known(module)
         result = self.transform(module)
         invariants.check(module, result, self.name)
         return result

@@ -53,9 +53,7 @@ def transformed(pass_: Twin, module: IRModule) -> IRModule:
 
 def _in_cpp(pass_: Twin, module: IRModule) -> IRModule:
     if not library.has_known_attributes(module):
-        for func in module.functions.values():
-            if isinstance(func, tirx.PrimFunc):
-                attrs.check_known(func)
+        attrs.check_all_known(module)
     options = {field.name: getattr(pass_, field.name) for field in fields(cast(Any, pass_))}
     return library.run(pass_.name, module, options)
 
