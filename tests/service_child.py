@@ -42,6 +42,20 @@ def sleep(seconds: float) -> str:
     return "slept"
 
 
+def work(seconds: float, rivals: int) -> str:
+    """Use the processor for so long, which as many others want for themselves."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    busy = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(busy) for _ in range(rivals)]
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    for other in others:
+        other.kill()
+        other.wait()
+    return "worked"
+
+
 def spawn(detached: bool = True) -> dict[str, int]:
     """A helper in a session of its own, as a simulator is; and one whose parent has gone."""
     helper = subprocess.Popen(_SLEEP, start_new_session=detached)
@@ -68,5 +82,5 @@ def close() -> None:
 
 
 if __name__ == "__main__":
-    names = (add, refuse, stumble, die, leave, sleep, spawn, depend, kill_and_sleep, close)
+    names = (add, refuse, stumble, die, leave, sleep, work, spawn, depend, kill_and_sleep, close)
     service.serve({handler.__name__: handler for handler in names}, orphan_grace=1.0)

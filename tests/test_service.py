@@ -129,6 +129,14 @@ def test_silence_is_ended_within_the_limit_with_all_that_it_started(service: Ser
     assert service.call("add", {"a": 1, "b": 1}, LIMIT) == 2
 
 
+def test_waiting_for_a_processor_is_not_silence(service: Service) -> None:
+    start = time.monotonic()
+    assert service.call("work", {"seconds": 0.6, "rivals": 3}, 1.2) == "worked"
+    assert time.monotonic() - start > 1.2, "the machine was to be busy"
+    with pytest.raises(DeviceError, match=r"no answer to 'work' within 0\.3 s"):
+        service.call("work", {"seconds": 600, "rivals": 3}, 0.3)
+
+
 def test_a_worker_that_dies_leaves_nothing(service: Service) -> None:
     pids = service.call("spawn", timeout=LIMIT)
     with pytest.raises(DeviceError, match="SIGSEGV"):

@@ -21,6 +21,7 @@ import psutil
 
 from ttgen import errors
 from ttgen.errors import DeviceError, Location, TTError
+from ttgen.service.deadline import Deadline
 
 #: The environment variable that marks every process of one service.
 MARK = "TTGEN_SERVICE"
@@ -79,6 +80,7 @@ class Service:
     ) -> Any:
         """What the child's handler ``op`` returns for ``args``; ``timeout`` in seconds.
 
+        The time that its processes have to wait for a processor does not count.
         A TTError of the handler is raised here again. DeviceError: the child died, or gave no
         answer in time (then all of its processes have been ended). TTError: anything else.
         """
@@ -225,12 +227,12 @@ class _Child:
     def ask(self, op: str, args: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         self._number += 1
         request = {"id": self._number, "op": op, "args": args}
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else Deadline(timeout, self.process.pid)
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # the death shows at once, and with more to say, below
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
         while True:
-            line = self._line(op, timeout, deadline)
+            line = self._line(op, deadline)
             if line is None:
                 raise self._died(op)
             message = json.loads(line)
@@ -270,7 +272,7 @@ class _Child:
             if self.process.returncode != 0:
                 _kill_marked(self._mark)
 
-    def _line(self, op: str, timeout: float | None, deadline: float | None) -> bytes | None:
+    def _line(self, op: str, deadline: Deadline | None) -> bytes | None:
         """The next line of the child, or None when it has ended; DeviceError at the deadline."""
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
@@ -284,10 +286,10 @@ class _Child:
                     return None
                 self._buffer += chunk
                 continue
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
-                problem = f"no answer to '{op}' within {timeout:g} s"
+            if deadline is not None and deadline.passed():
+                problem = f"no answer to '{op}' within {deadline.seconds:g} s"
                 raise self._error(f"{problem}; its processes have been ended")
+            now = time.monotonic()
             lost = self._lost()
             lost_since = (lost_since or now) if lost else None
             if lost and lost_since is not None and now - lost_since > _WATCH_GRACE:
@@ -295,9 +297,9 @@ class _Child:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _wait_ms(self, deadline: float | None) -> float | None:
+    def _wait_ms(self, deadline: Deadline | None) -> float | None:
         tick = _TICK if self._watched else None
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left = None if deadline is None else deadline.left()
         waits = [seconds * 1000 for seconds in (tick, left) if seconds is not None]
         return min(waits) + 1 if waits else None
 
