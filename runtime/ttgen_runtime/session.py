@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from ttgen import service
 from ttgen.errors import DeviceError, SdkError
 from ttgen.files import write_atomically, write_bytes_atomically
 from ttgen.outputs import HEADERS
+from ttgen.toolchain.standby import Standby
 from ttgen_runtime.devices import DEVICES, Device
 from ttgen_runtime.headers import encode, headers_read
 
@@ -55,8 +56,11 @@ class Session:
     def open(self) -> dict[str, Any]:
         """Open the device; what there is to know about it. Does nothing when it is open."""
         if self._open is None:
-            with _translated_errors():
-                self._open = _open_device(self.device, self.arch)
+            standby = Standby(Path(os.environ["TT_METAL_RUNTIME_ROOT"]))
+            with ExitStack() as undo, _translated_errors():
+                undo.callback(standby.close)
+                self._open = _open_device(self.device, self.arch, standby)
+                undo.pop_all()
         return self._open.facts
 
     def compile(self, plan: str, sources: str, elf_dir: str) -> dict[str, list[str]]:
@@ -124,6 +128,7 @@ class Session:
         opened, self._open = self._open, None
         if not self.device.simulated and self.device.runs:
             opened.ttnn.close_device(opened.handle)
+        opened.standby.close()
         shutil.rmtree(opened.logs, ignore_errors=True)
 
 
@@ -135,10 +140,11 @@ class _OpenDevice:
     arch: str
     grid: tuple[int, int]
     logs: Path
+    standby: Standby
     facts: dict[str, Any]
 
 
-def _open_device(device: Device, arch: str) -> _OpenDevice:
+def _open_device(device: Device, arch: str, standby: Standby) -> _OpenDevice:
     # tt-metal numbers the kernels of a process in files there: no two sessions may share them.
     logs = Path(tempfile.mkdtemp(prefix="session-"))
     os.environ["TT_METAL_LOGS_PATH"] = str(logs)
@@ -163,8 +169,8 @@ def _open_device(device: Device, arch: str) -> _OpenDevice:
         "ttnn": _version("ttnn"),
     }
     if device.server:
-        _watch_simulator()
-    return _OpenDevice(ttnn, handle, device, arch, (size.x, size.y), logs, facts)
+        _watch_simulator(standby)
+    return _OpenDevice(ttnn, handle, device, arch, (size.x, size.y), logs, standby, facts)
 
 
 def _version(package: str) -> str:
@@ -173,11 +179,12 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def _watch_simulator() -> None:
+def _watch_simulator(standby: Standby) -> None:
     import psutil
 
     for process in psutil.Process().children(recursive=True):
-        service.watch(process.pid, "simulator")
+        if process.pid != standby.pid:
+            service.watch(process.pid, "simulator")
 
 
 @contextmanager

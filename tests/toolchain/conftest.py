@@ -75,10 +75,8 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Made with the stand-in, in $TTGEN_TEST_CACHE if that is set."""
-    shared = os.environ.get("TTGEN_TEST_CACHE")
-    cache = Path(shared) if shared else tmp_path_factory.mktemp("cache")
+def bench(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Made with the stand-in, in the cache that all tests share: firmware is compiled once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TTGEN_TOOLCHAIN", "clang")
         root = sdk.prepare_root(cache)

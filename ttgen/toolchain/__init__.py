@@ -5,6 +5,8 @@ Tensix extensions; this package puts a driver for clang and lld (PyPI package zi
 
     install.py      writes the stand-in into an SDK root
     driver/         what runs when the JIT compiles: rules, clang, sfpu, objects, link, elf
+    client.c        what the JIT calls, which has a driver do it that stands by
+    standby.py      keeps that driver, for a session
     support/        headers and sources that SFPI or newlib would bring
     diagnostics.py  the compiler's messages out of an exception of ttnn's
 """

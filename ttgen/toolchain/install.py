@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import py_compile
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from ttgen.errors import SdkError
 
 from .driver.store import digest
 
 HERE = Path(__file__).resolve().parent
 DRIVER = HERE / "driver"
 SUPPORT = HERE / "support"
+CLIENT = HERE / "client.c"
 
 # SFPI's release that the SDK is made for (tt_metal/sfpi-version): the version line has its form.
 SFPI_VERSION = "7.89.0"
 GCC_VERSION = "15.1.0"
 
 COMPILER = Path("compiler/bin/riscv-tt-elf-g++")
+
+# For the machine that compiles, not for the chip.
+CLIENT_FLAGS = (
+    "--target=x86_64-unknown-linux",
+    "-ffreestanding",
+    "-fno-pic",
+    "-fno-stack-protector",
+    "-O2",
+    "-Wall",
+    "-c",
+)
 
 LAUNCHER = """\
 #!/bin/sh
@@ -100,8 +116,31 @@ class StandIn:
         compiler.parent.mkdir(parents=True)
         # Where the launcher is in the end is not known yet: it finds start.py from its own place.
         place = '"${0%/compiler/bin/*}/start.py"'
-        compiler.write_text(LAUNCHER.format(python=shlex.quote(sys.executable), start=place))
-        compiler.chmod(0o755)
+        launcher = compiler.with_name(f"{compiler.name}.sh") if self.has_client else compiler
+        launcher.write_text(LAUNCHER.format(python=shlex.quote(sys.executable), start=place))
+        launcher.chmod(0o755)
+        if self.has_client:
+            self.compile_client(compiler)
+
+    @property
+    def has_client(self) -> bool:
+        """Whether the JIT calls ``client.c``, which is for x86-64, and not the launcher itself."""
+        return platform.machine() == "x86_64"
+
+    def compile_client(self, path: Path) -> None:
+        """Compiles the program that hands command lines to a driver which stands by.
+
+        SdkError when clang or lld does not do it.
+        """
+        made = path.with_name("client.o")
+        for command in (
+            ["clang", *CLIENT_FLAGS, str(CLIENT), "-o", str(made)],
+            ["ld.lld", "--strip-all", "-o", str(path), str(made)],
+        ):
+            done = subprocess.run([self.zig, *command], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise SdkError(f"{CLIENT.name} does not compile: {done.stderr.strip()}")
+        made.unlink()
 
 
 def find_stand_in() -> StandIn | None:
@@ -134,7 +173,7 @@ def fingerprint(version: str, record: str) -> str:
     for path in sources():
         parts += [str(path.relative_to(HERE)), path.read_bytes()]
     # The generated part of the installation is in this file.
-    parts += [LAUNCHER, START]
+    parts += [CLIENT.read_bytes(), *CLIENT_FLAGS, LAUNCHER, START]
     return digest(*parts)[:16]
 
 

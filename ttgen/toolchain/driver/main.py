@@ -25,6 +25,10 @@ def dispatch(config: Config, args: list[str]) -> None:
     """Imports follow the job: a compilation must not pay for the linker's."""
     if args[:1] == ["--version"]:
         print(config.version_line)
+    elif args[:1] == ["--serve"]:
+        from .server import serve
+
+        serve(config, int(args[1]))
     elif "c++-header" in args:
         from .compile import precompile
 
