@@ -26,15 +26,15 @@ _FIDELITY = {"HiFi4": 0.0, "HiFi3": 2.0**-9, "HiFi2": 2.0**-5, "LoFi": 2.0**-3}
 
 def planned(program: Program, arch: str, **options: Any) -> tuple[Plan, Golden]:
     """The plan of ``program`` and its golden values; LoweringError where it is refused."""
-    loaded = kernel(program.source())
-    plan = run_pipeline(loaded, arch=arch, layouts=program.layouts, **options).plan
-    return decode(encode(plan), "tt.plan.json"), golden(loaded, plan)
+    plan = lowered(program, arch, **options)
+    return plan, golden(kernel(program.source()), plan)
 
 
 def lowered(program: Program, arch: str, **options: Any) -> Plan:
-    """The plan alone."""
+    """The plan alone, read from the document that it is; LoweringError where it is refused."""
     loaded = kernel(program.source())
-    return run_pipeline(loaded, arch=arch, layouts=program.layouts, **options).plan
+    plan = run_pipeline(loaded, arch=arch, layouts=program.layouts, **options).plan
+    return decode(encode(plan), "tt.plan.json")
 
 
 def output(plan: Plan, inputs: dict[str, Any], *, exact: bool = False) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,35 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
+from sources import kernel
 
 from ttgen.arch import ARCHITECTURES
 from ttgen.errors import LoweringError
-from ttgen.golden import Golden
+from ttgen.golden import Golden, golden
 from ttgen.plan import Plan, save
 from ttgen.render import TemplateSet, write_sources
 from ttgen_runtime.devices import DEVICES
 from ttgen_runtime.launch import device_service, run_kernel
 
-from .checks import check_values, planned
+from .checks import check_values, lowered
 from .programs import KINDS, OPTIONS, Program
 
 #: Which programs, how many of each kind, how many tile operations and cores one may take.
 SEED, OF_EACH_KIND, TILES, CORES = 20260101, 9, 8, 12
 
 
-def chosen(kind: str, arch: str) -> list[tuple[Program, Plan, Golden]]:
-    """Programs that are accepted, small, and of formats that the simulator has."""
-    found: list[tuple[Program, Plan, Golden]] = []
+@dataclass(frozen=True)
+class Case:
+    """A program, its plan for each architecture, and what it means, which is the same on all."""
+
+    program: Program
+    plans: dict[str, Plan]
+    values: Golden
+
+
+def chosen(kind: str) -> list[Case]:
+    """Programs that every architecture accepts, small, and of formats that the simulator has."""
+    found: list[tuple[Program, dict[str, Plan]]] = []
 
     @seed(SEED)
     @settings(
@@ -42,16 +53,22 @@ def chosen(kind: str, arch: str) -> list[tuple[Program, Plan, Golden]]:
         if len(found) == OF_EACH_KIND or tiles > TILES:
             return
         try:
-            plan, values = planned(program, arch, **options)
+            plans = {arch: lowered(program, arch, **options) for arch in sorted(ARCHITECTURES)}
         except LoweringError:
             return
-        if len(plan.partition.cores) > CORES:
-            return
-        if not {cb.dtype for cb in plan.circular_buffers} & DEVICES["wolfpine"].lacks_formats:
-            found.append((program, plan, values))
+        if all(map(is_small, plans.values())):
+            found.append((program, plans))
 
     collect()
-    return found
+    return [
+        Case(program, plans, golden(kernel(program.source()), next(iter(plans.values()))))
+        for program, plans in found
+    ]
+
+
+def is_small(plan: Plan) -> bool:
+    formats = {buffer.dtype for buffer in plan.circular_buffers}
+    return len(plan.partition.cores) <= CORES and not formats & DEVICES["wolfpine"].lacks_formats
 
 
 @pytest.mark.sim
@@ -61,31 +78,29 @@ def test_random_programs_give_the_same_bits_on_the_simulator(
     report: Callable[[str, Counter[str]], None],
 ) -> None:
     """One simulator for each architecture, side by side."""
-    programs = {
-        arch: {kind: chosen(kind, arch) for kind in KINDS} for arch in sorted(ARCHITECTURES)
-    }
+    cases = {kind: chosen(kind) for kind in KINDS}
 
     def run_all(arch: str) -> Counter[str]:
         with device_service("wolfpine", arch, cache, log=tmp_path / f"{arch}.log") as service:
             return Counter(
                 kind
-                for kind, found in programs[arch].items()
-                for number, one in enumerate(found)
-                if is_equal(service, tmp_path / f"{arch}-{kind}-{number}", *one)
+                for kind, found in cases.items()
+                for number, case in enumerate(found)
+                if is_equal(service, tmp_path / f"{arch}-{kind}-{number}", case, arch)
             )
 
-    with ThreadPoolExecutor(len(programs)) as pool:
-        outcomes = dict(zip(programs, pool.map(run_all, programs), strict=True))
+    with ThreadPoolExecutor(len(ARCHITECTURES)) as pool:
+        outcomes = dict(zip(ARCHITECTURES, pool.map(run_all, ARCHITECTURES), strict=True))
     for arch, counts in outcomes.items():
         report(f"wolfpine {arch}, equal", counts)
         assert counts == Counter(dict.fromkeys(KINDS, OF_EACH_KIND))
 
 
-def is_equal(service: Any, folder: Path, program: Program, plan: Plan, values: Golden) -> bool:
+def is_equal(service: Any, folder: Path, case: Case, arch: str) -> bool:
     """Whether simulator and interpreter give the same bits; AssertionError shows the program."""
-    expected = check_values(program, plan, values)
-    found = simulated(service, folder, plan, values)
-    np.testing.assert_array_equal(found, expected, err_msg=program.source())
+    expected = check_values(case.program, case.plans[arch], case.values)
+    found = simulated(service, folder, case.plans[arch], case.values)
+    np.testing.assert_array_equal(found, expected, err_msg=case.program.source())
     return True
 
 
