@@ -125,9 +125,11 @@ def _between(python: Any, cpp: Any) -> Iterator[str]:
         return
     own, others = attrs.of(python), attrs.of(cpp)
     for key in sorted({*own, *others}):
-        one, other = attrs.plain(own.get(key)), attrs.plain(others.get(key))
-        if not (one == other or tvm_ffi.structural_equal(own.get(key), others.get(key))):
-            yield f"'{key}' is {one}, and {other}"
+        one, other = own.get(key), others.get(key)
+        if not (tvm_ffi.structural_equal(one, other) or attrs.plain(one) == attrs.plain(other)):
+            yield f"'{key}' is {attrs.plain(one)}, and {attrs.plain(other)}"
+    if _is_one(python, cpp):
+        return
     if not tvm_ffi.structural_equal(python, cpp):
         yield f"the bodies are\n{python.script()}\nand\n{cpp.script()}"
         return
@@ -137,6 +139,12 @@ def _between(python: Any, cpp: Any) -> Iterator[str]:
             return
     if python.script() != cpp.script():
         yield f"names differ:\n{python.script()}\nand\n{cpp.script()}"
+
+
+def _is_one(python: tirx.PrimFunc, cpp: tirx.PrimFunc) -> bool:
+    """Whether both are the function that was there before, but for attributes."""
+    own, others = ((func.body, func.ret_type, *func.params) for func in (python, cpp))
+    return len(own) == len(others) and all(map(attrs.is_same, own, others))
 
 
 def _places(func: tirx.PrimFunc) -> list[tuple[str, str]]:
