@@ -220,11 +220,16 @@ def test_lock_is_installed_and_nothing_else(ready: Project) -> None:
 def test_environment_of_the_caller_does_not_reach_in(ready: Project, tmp_path: Path) -> None:
     (tmp_path / "SCons.py").write_text("raise SystemExit('the wrong SCons')")
     run = ready.run(
-        PYTHONPATH=str(tmp_path), PYTHONHOME=str(tmp_path), VIRTUAL_ENV=str(tmp_path), KEPT="yes"
+        PYTHONPATH=str(tmp_path),
+        PYTHONHOME=str(tmp_path),
+        VIRTUAL_ENV=str(tmp_path),
+        PYTHONDONTWRITEBYTECODE="1",
+        KEPT="yes",
     )
     assert run.returncode == 0, run.stderr
     environment = seen(run)["environment"]
-    assert not {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"} & set(environment)
+    unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"}
+    assert not unwanted & set(environment)
     assert environment["KEPT"] == "yes"
     assert seen(run)["python"] == str(ready.venv / "bin/python")
 
