@@ -238,7 +238,7 @@ def test_a_pool_limits_and_shares(monkeypatch: pytest.MonkeyPatch) -> None:
             with lock:
                 busy[key] -= 1
 
-    with Pool(create, limit=2, patience=0) as pool:
+    with Pool(create, limit=2, patience=lambda _: 0.0) as pool:
         threads = [threading.Thread(target=use, args=(key,)) for key in "aaaaabb"]
         for thread in threads:
             thread.start()
@@ -266,7 +266,7 @@ def test_a_pool_starts_no_second_service_for_short_requests(
         with pool.lease("a") as leased:
             leased.call("sleep", {"seconds": seconds}, LIMIT)
 
-    with Pool(create, limit=2, patience=1.5) as pool:
+    with Pool(create, limit=2, patience=lambda _: 1.5) as pool:
         with pool.lease("a") as first:  # a start takes its time on a busy machine
             assert first.call("add", {"a": 1, "b": 2}, LIMIT) == 3
         threads = [threading.Thread(target=use) for _ in range(2)]

@@ -53,7 +53,8 @@ class Device:
     still mean something with it. ``runs`` is false for a device that only compiles. ``session`` is
     the module of its child process, which ``needs_sdk`` or not. A ``server`` is a process of its
     own that has to live as long as the session. ``lacks_formats`` are formats of
-    :mod:`ttgen.formats` that a simulator does not model. Limits are in seconds: for
+    :mod:`ttgen.formats` that a simulator does not model. ``patience`` is how many seconds runs
+    wait, all together, until another session is opened for them. Limits are in seconds: for
     opening, for any run with its compilation, and what a run may take more for each page of a
     tensor and each product of two tiles. ``after_failure`` is what to do when a program has died
     or hung on it.
@@ -69,6 +70,7 @@ class Device:
     server: bool = False
     simulated: bool = False
     lacks_formats: frozenset[str] = frozenset()
+    patience: float = 2.0
     open_limit: float = 300.0
     run_limit: float = 120.0
     tile_limit: float = 0.001
@@ -177,6 +179,7 @@ DEVICES: dict[str, Device] = {
             server=True,
             simulated=True,
             lacks_formats=frozenset({"bfp8_b", "bfp4_b"}),  # as of release 2.2
+            patience=10.0,  # what a session takes to open, and to start its cores once more
             tile_limit=0.1,  # it takes about 0.02, on a machine that has nothing else to do
         ),
         Device(

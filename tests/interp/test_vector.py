@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,10 +47,8 @@ def arch(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    """Processes that share $TTGEN_TEST_CACHE if that is set."""
-    shared = os.environ.get("TTGEN_TEST_CACHE")
-    workers = Workers(Path(shared) if shared else tmp_path_factory.mktemp("cache"))
+def workers(cache: Path) -> Iterator[Workers]:
+    workers = Workers(cache)
     yield workers
     workers.close()
 

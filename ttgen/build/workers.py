@@ -26,7 +26,7 @@ class Workers:
         self.cache = cache
         self._numbers = count(1)
         self._planners = Pool(self._make_planner, limit=limit)
-        self._sessions = Pool(self._make_session, limit=limit)
+        self._sessions = Pool(self._make_session, limit=limit, patience=_patience)
 
     @contextmanager
     def planner(self) -> Iterator[Service]:
@@ -71,3 +71,10 @@ class Workers:
         path = self.log(f"{name}-{next(self._numbers)}")
         path.unlink(missing_ok=True)
         return path
+
+
+def _patience(key: DeviceKey) -> float:
+    """Seconds that requests for a device wait until another session is opened for them."""
+    from ttgen_runtime.devices import DEVICES
+
+    return DEVICES[key.device.partition(":")[0]].patience

@@ -27,7 +27,8 @@ from ttgen.service.deadline import Deadline
 MARK = "TTGEN_SERVICE"
 #: Seconds that a child gets to end, its helpers included.
 CLOSE_LIMIT = 40.0
-#: Seconds that requests wait, all together, until another service is started for them.
+#: Seconds that requests wait, all together, until another service is started for them, where
+#: nothing else is said.
 PATIENCE = 2.0
 #: Seconds that a guardian gets to end everything below it.
 _KILL_GRACE = 5.0
@@ -136,12 +137,16 @@ class Pool:
     """Services by key, at most ``limit`` of them for one key; a lease gives exclusive use.
 
     ``make`` makes the service of a key: the first when it is asked for, another when leases of
-    that key have waited for ``patience`` seconds in all. A start costs about as much, so a few
-    short requests do not pay for a second one. Safe to use from several threads.
+    that key have waited for ``patience(key)`` seconds in all. A start costs about as much, so a
+    few short requests do not pay for a second one. Safe to use from several threads.
     """
 
     def __init__(
-        self, make: Callable[[Any], Service], *, limit: int = 1, patience: float = PATIENCE
+        self,
+        make: Callable[[Any], Service],
+        *,
+        limit: int = 1,
+        patience: Callable[[Any], float] = lambda _: PATIENCE,
     ) -> None:
         self._make = make
         self._limit = limit
@@ -174,7 +179,7 @@ class Pool:
                 if self._idle.get(key):
                     return self._idle[key].pop()
                 known = self._all.setdefault(key, [])
-                left = self._patience - self._waited.get(key, 0.0)
+                left = self._patience(key) - self._waited.get(key, 0.0)
                 if not known or (len(known) < self._limit and left <= 0):
                     self._waited[key] = 0.0
                     known.append(self._make(key))
