@@ -217,6 +217,18 @@ def test_the_version(run: Run) -> None:
     assert run("--version") == (0, f"ttgen {__version__}\n", "")
 
 
+def test_the_module_is_the_command_line() -> None:
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "ttgen", "--version"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"ttgen {__version__}\n"
+
+
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
