@@ -86,3 +86,28 @@ def test_a_source_may_use_the_parts_of_tvm_that_a_planner_loads_late(tmp_path: P
     finally:
         workers.close()
     assert [tensor.shape for tensor in load(job.plan).tensors] == [(32, 64)] * 3
+
+
+SCRIPT = """
+from tvm.script import tirx as T
+
+
+@T.prim_func
+def k(A: T.Buffer((32, 64), "float32"), C: T.Buffer((32, 64), "float32")):
+    for i, j in T.grid(32, 64):
+        C[i, j] = A[i, j]
+"""
+
+
+def test_a_planner_may_be_asked_for_golden_values_first(tmp_path: Path) -> None:
+    """What TVM builds for the CPU with is not always there once a source has been run."""
+    (tmp_path / "k.py").write_text(SCRIPT)
+    (variant,) = load_variants(tmp_path / "k.py", tmp_path)
+    job = Job(tmp_path, tmp_path / "build", declared(variant), "blackhole")
+    for step in (Steps.plan, Steps.golden):
+        workers = Workers(tmp_path / "cache")
+        try:
+            step(Steps(workers), job)
+        finally:
+            workers.close()
+    assert job.golden.exists()

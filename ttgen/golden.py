@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tvm
+import tvm.s_tir.pipeline  # build() looks it up by name: a planner may not have imported it yet
 import tvm_ffi
 from tvm import tirx
 from tvm.tirx import PrimFunc

@@ -182,9 +182,10 @@ def _version(package: str) -> str:
 def _watch_simulator(standby: Standby) -> None:
     import psutil
 
-    for process in psutil.Process().children(recursive=True):
-        if process.pid != standby.pid:
-            service.watch(process.pid, "simulator")
+    started = [child for child in psutil.Process().children() if child.pid != standby.pid]
+    for process in started:
+        for one in (process, *process.children(recursive=True)):
+            service.watch(one.pid, "simulator")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import threading
@@ -219,7 +218,7 @@ def test_a_kernel_that_hangs_fails_in_time_and_the_next_one_runs(
     service = bench.service("wolfpine", plan.arch)
     service.call("open", timeout=120)
     before = [*helpers(service.pid), psutil.Process(service.pid)]
-    assert len(before) == 3, "guardian, worker, simulator"
+    assert len(before) in (3, 4), "guardian, worker, simulator; a driver unless SFPI is there"
     hanging = write_kernel(tmp_path / "hanging", plan, golden, NEVER_PUSHED)
     start = time.monotonic()
     result = bench.run(hanging, plan, timeout=HANG_LIMIT)
@@ -258,11 +257,13 @@ def test_a_parent_that_is_killed_leaves_no_simulator(bench: Bench, tmp_path: Pat
     )
     argv = [sys.executable, "-c", code, str(bench.cache), *(path for path in sys.path if path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        guardian = int(parent.stdout.readline())
-        processes = [*helpers(guardian), psutil.Process(guardian)]
-        simulator_of(guardian)
-        parent.send_signal(signal.SIGKILL)
+        try:
+            assert parent.stdout is not None
+            guardian = int(parent.stdout.readline())
+            processes = [*helpers(guardian), psutil.Process(guardian)]
+            simulator_of(guardian)
+        finally:
+            parent.kill()
         parent.wait()
         _, left = psutil.wait_procs(processes, timeout=10)
         assert not alive(left)

@@ -126,8 +126,8 @@ def test_loops_may_be_called_anything(project: Project, names: dict[str, str]) -
     """Compiled and run, with row-major tensors: their templates have variables of their own."""
     layouts = {"A": {"page": "row"}, "C": {"page": "row"}}
     shape = (2,) * len(names)
-    kernel = KERNEL.replace("(3, 40, 70)", str((*shape, 40, 70)))
-    kernel = kernel.replace("T.grid(3,", f"T.grid({', '.join(map(str, shape))},")
+    extents = ", ".join(map(str, shape))
+    kernel = KERNEL.replace("(3, 40, 70)", f"({extents}, 40, 70)").replace("40, 70", "20, 40")
     project.write("k.py", kernel.format(name=", ".join(names)))
     job = project.job(layouts=layouts, grid=[2, 1], partition="column_major")
     reader = project.rendered(job)["reader.cpp"]

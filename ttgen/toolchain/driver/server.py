@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -31,17 +32,30 @@ _CREDENTIALS = struct.Struct("=3i")
 def serve(config: Config, listening: int) -> int:
     """Answers clients of the socket with that descriptor until the standard input ends."""
     gc.freeze()
+    ended = _tell_of_children()
     with socket.socket(fileno=listening) as door:
         while True:
-            ready, _, _ = select.select([sys.stdin, door], [], [])
+            ready, _, _ = select.select([sys.stdin, ended, door], [], [])
+            if ended in ready:
+                os.read(ended, _CHUNK)
+                _reap()
             if sys.stdin in ready:
                 return 0
-            client, _ = door.accept()
-            _reap()
-            with client:
-                if _is_ours(client) and os.fork() == 0:
-                    door.close()
-                    os._exit(_answer(config, client))
+            if door in ready:
+                client, _ = door.accept()
+                with client:
+                    if _is_ours(client) and os.fork() == 0:
+                        door.close()
+                        os._exit(_answer(config, client))
+
+
+def _tell_of_children() -> int:
+    """A descriptor that can be read when a child has ended."""
+    ended, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return ended
 
 
 def _reap() -> None:
@@ -62,6 +76,8 @@ def _is_ours(client: socket.socket) -> bool:
 
 def _answer(config: Config, client: socket.socket) -> int:
     """In a fork: does what the client asks for and tells it the exit status. Our own is no news."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     data, descriptors, _, _ = socket.recv_fds(client, _CHUNK, _DESCRIPTORS)
     if len(descriptors) != _DESCRIPTORS:
         return 1
