@@ -112,6 +112,20 @@ def test_without_it_the_client_goes_on(root: Path, standby: Standby, tmp_path: P
     assert (done.returncode, done.stdout) == (0, stand_in.version_line + "\n")
 
 
+def test_a_compiler_on_the_path_needs_no_driver(root: Path, tmp_path: Path) -> None:
+    assert stand_in is not None
+    folder = (root / "runtime" / "sfpi" / install.COMPILER).parent
+    done = subprocess.run(
+        [install.COMPILER.name, "--version"],
+        env={"PATH": f"{folder}:{os.defpath}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == stand_in.version_line + "\n"
+
+
 def test_more_arguments_than_it_takes(root: Path, standby: Standby, tmp_path: Path) -> None:
     (tmp_path / "k.cc").write_text("int value = N999;\n")
     many = [f"-DN{number}={number}" for number in range(990)]

@@ -12,7 +12,7 @@
 typedef unsigned long word;
 
 enum { SYS_READ = 0, SYS_OPEN = 2, SYS_SOCKET = 41, SYS_CONNECT = 42, SYS_SENDMSG = 46 };
-enum { SYS_EXECVE = 59, SYS_EXIT_GROUP = 231 };
+enum { SYS_EXECVE = 59, SYS_READLINK = 89, SYS_EXIT_GROUP = 231 };
 enum { AF_UNIX = 1, SOCK_STREAM = 1, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
 enum { O_DIRECTORY = 0200000, MSG_NOSIGNAL = 0x4000, MOST_ARGUMENTS = 1000, LONGEST_NAME = 106 };
 
@@ -102,13 +102,13 @@ static int asked(int count, char** arguments, const char* name) {
   return call(SYS_READ, connection, (word)&status, 1) == 1 ? status : -1;
 }
 
-// Becomes the launcher. Before the arguments on the stack lies their count: room for the shell.
+// Becomes the launcher, which lies beside this program whatever it was called by. Before the
+// arguments on the stack lies their count: room for the shell.
 static void launch(char** arguments, char** environment) {
   static char shell[] = "/bin/sh", suffix[] = ".sh";
-  word n = length(arguments[0]);
-  if (n + sizeof suffix > sizeof launcher) return;
-  for (word i = 0; i < n; i++) launcher[i] = arguments[0][i];
-  for (word i = 0; i < sizeof suffix; i++) launcher[n + i] = suffix[i];
+  long n = call(SYS_READLINK, (word) "/proc/self/exe", (word)launcher, sizeof launcher);
+  if (n < 0 || n + sizeof suffix > sizeof launcher) return;
+  for (word i = 0; i < sizeof suffix; i++) launcher[(word)n + i] = suffix[i];
   arguments[-1] = shell;
   arguments[0] = launcher;
   call(SYS_EXECVE, (word)shell, (word)(arguments - 1), (word)environment);
