@@ -21,6 +21,7 @@ NEUTRAL = {
     "ttgen/lazy.py",
     "ttgen/service/__init__.py",
     "ttgen/service/child.py",
+    "ttgen/service/deadline.py",
     "ttgen/service/parent.py",
     "ttgen/textpos.py",
 }
