@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ttgen import sdk
+from ttgen.toolchain import install
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
@@ -81,3 +82,30 @@ def bench(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
         patch.setenv("TTGEN_TOOLCHAIN", "clang")
         root = sdk.prepare_root(cache)
     return Bench(cache, root, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An SDK root with nothing but the stand-in."""
+    stand_in = install.find_stand_in()
+    assert stand_in is not None
+    sfpi = tmp_path / "root" / "runtime" / "sfpi"
+    sfpi.parent.mkdir(parents=True)
+    stand_in.install(sfpi)
+    return tmp_path / "root"
+
+
+def launch(
+    sfpi: Path, *args: str, cwd: Path, cache: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs the JIT's compiler in a clean environment with ``cwd`` as home and working folder."""
+    store = str(cache or cwd / "cache")
+    return subprocess.run(
+        [str(sfpi / install.COMPILER), *args],
+        env={"PATH": os.defpath, "HOME": str(cwd), "TTGEN_TOOLCHAIN_CACHE": store, **more},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

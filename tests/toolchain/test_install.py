@@ -20,6 +20,8 @@ from ttgen.toolchain.driver.objects import sdk_object
 from ttgen.toolchain.driver.precompiled import HEADS
 from ttgen.toolchain.driver.rules import Arch
 
+from .conftest import launch
+
 stand_in = install.find_stand_in()
 pytestmark = pytest.mark.skipif(stand_in is None, reason="ziglang is not installed (extra: sim)")
 
@@ -28,33 +30,13 @@ PROCESSES = 6
 
 
 @pytest.fixture
-def sfpi(tmp_path: Path) -> Path:
+def sfpi(root: Path) -> Path:
     """The stand-in, installed in an SDK root that holds two small sources."""
-    assert stand_in is not None
-    folder = tmp_path / "root" / "runtime" / "sfpi"
-    folder.parent.mkdir(parents=True)
-    stand_in.install(folder)
-    source = tmp_path / "root" / "tt_metal" / "hw" / "toolchain" / "substitutes.cpp"
+    source = root / "tt_metal" / "hw" / "toolchain" / "substitutes.cpp"
     source.parent.mkdir(parents=True)
     source.write_text('#include "answer.h"\nint answer() { return ANSWER; }\n')
     (source.parent / "answer.h").write_text("#define ANSWER 42\n")
-    return folder
-
-
-def launch(
-    sfpi: Path, *args: str, cwd: Path, cache: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Runs the launcher in a clean environment with ``cwd`` as home and working folder."""
-    store = str(cache or cwd / "cache")
-    return subprocess.run(
-        [str(sfpi / install.COMPILER), *args],
-        env={"PATH": os.defpath, "HOME": str(cwd), "TTGEN_TOOLCHAIN_CACHE": store},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return root / "runtime" / "sfpi"
 
 
 def test_the_version_line_has_sfpis_form_and_the_fingerprint(sfpi: Path, tmp_path: Path) -> None:

@@ -15,22 +15,14 @@ import pytest
 from ttgen.toolchain import install
 from ttgen.toolchain.standby import VARIABLE, Standby
 
+from .conftest import launch
+
 stand_in = install.find_stand_in()
 pytestmark = [
     pytest.mark.skipif(stand_in is None, reason="ziglang is not installed (extra: sim)"),
     pytest.mark.skipif(platform.machine() != "x86_64", reason="its client is for x86-64"),
 ]
 FLAGS = ("-O3", "-std=c++17", "-mcpu=tt-wh", "-MMD", "-c")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """An SDK root with nothing but the stand-in."""
-    assert stand_in is not None
-    sfpi = tmp_path / "root" / "runtime" / "sfpi"
-    sfpi.parent.mkdir(parents=True)
-    stand_in.install(sfpi)
-    return tmp_path / "root"
 
 
 @pytest.fixture
@@ -44,15 +36,7 @@ def standby(root: Path) -> Iterator[Standby]:
 def run(root: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """The JIT's compiler, in ``cwd``, with this process's standby if there is one."""
     driver = {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
-    return subprocess.run(
-        [str(root / "runtime" / "sfpi" / install.COMPILER), *arguments],
-        env={"PATH": os.defpath, "TTGEN_TOOLCHAIN_CACHE": str(cwd / "cache"), **driver},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return launch(root / "runtime" / "sfpi", *arguments, cwd=cwd, **driver)
 
 
 def forbid_new_drivers(root: Path) -> None:

@@ -29,7 +29,7 @@ _CHUNK = 1 << 16
 _CREDENTIALS = struct.Struct("=3i")
 
 
-def serve(config: Config, listening: int) -> int:
+def serve(config: Config, listening: int) -> None:
     """Answers clients of the socket with that descriptor until the standard input ends."""
     gc.freeze()
     ended = _tell_of_children()
@@ -40,7 +40,7 @@ def serve(config: Config, listening: int) -> int:
                 os.read(ended, _CHUNK)
                 _reap()
             if sys.stdin in ready:
-                return 0
+                return
             if door in ready:
                 client, _ = door.accept()
                 with client:
