@@ -53,7 +53,8 @@ class Ledger:
         self._path = path
         self._started = started
         self._stored = self._load()
-        self._valid: list[bool | None] = [None] * len(self._stored.files)
+        self._compared: set[int] = set()
+        self._changed: set[int] = set()
         self._signatures: dict[str, tuple[str, bool]] = {}
         self._noted: dict[str, tuple[str, list[str]]] = {}
         self._forgotten: set[str] = set()
@@ -66,7 +67,7 @@ class Ledger:
         if fact is None or name in self._forgotten:
             return None
         text, numbers = fact
-        return text if all(map(self._is_valid, numbers)) else None
+        return text if self._changed.isdisjoint(self._compare(numbers)) else None
 
     def remember(
         self, name: str, files: Callable[[], Iterable[str]], find: Callable[[], str]
@@ -143,12 +144,15 @@ class Ledger:
             return stored
         return _Stored(_VERSION, str(self._path.parent), [], {})
 
-    def _is_valid(self, number: int) -> bool:
-        valid = self._valid[number]
-        if valid is None:
+    def _compare(self, numbers: Iterable[int]) -> set[int]:
+        """See which of those files have changed; facts share most of theirs, so each once."""
+        asked = set(numbers)
+        for number in asked - self._compared:
             path, signature = self._stored.files[number]
-            valid = self._valid[number] = self._signature(path)[0] == signature
-        return valid
+            if self._signature(path)[0] != signature:
+                self._changed.add(number)
+        self._compared |= asked
+        return asked
 
     def _signature(self, path: str) -> tuple[str, bool]:
         """The signature, and whether it stands for what this build has read there."""
