@@ -81,6 +81,16 @@ def close() -> None:
     print("closing", file=sys.stderr, flush=True)
 
 
+def prepare() -> None:
+    """As the environment says: take long, or fail."""
+    print("preparing", file=sys.stderr, flush=True)
+    if os.environ.get("PREPARE") == "fail":
+        refuse()
+    time.sleep(float(os.environ.get("PREPARE", "0")))
+    print("prepared", file=sys.stderr, flush=True)
+
+
 if __name__ == "__main__":
     names = (add, refuse, stumble, die, leave, sleep, work, spawn, depend, kill_and_sleep, close)
-    service.serve({handler.__name__: handler for handler in names}, orphan_grace=1.0)
+    handlers = {handler.__name__: handler for handler in names}
+    service.serve(handlers, prepare=prepare, orphan_grace=1.0)

@@ -277,6 +277,66 @@ def test_a_pool_starts_no_second_service_for_short_requests(
     assert len(made) == services
 
 
+def test_a_child_prepares_before_it_is_asked(service: Service, log: Path) -> None:
+    service.start()
+    assert appears("prepared", log)
+    assert service.call("add", {"a": 1, "b": 2}, LIMIT) == 3
+
+
+def test_what_cannot_be_prepared_is_the_answer_to_the_first_request(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PREPARE", "fail")
+    with make(log) as service:
+        with pytest.raises(PlanError, match="not like this"):
+            service.call("add", {"a": 1, "b": 2}, LIMIT)
+        assert service.call("add", {"a": 1, "b": 2}, LIMIT) == 3
+
+
+def test_one_that_was_never_asked_is_closed_at_once(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PREPARE", "600")
+    with make(log) as service:
+        service.start()
+        guardian = service.pid
+        assert guardian is not None
+        assert appears("preparing", log)
+        start = time.monotonic()
+    assert time.monotonic() - start < 3
+    assert gone(guardian, within=0)
+
+
+def test_a_pool_starts_one_service_ahead(monkeypatch: pytest.MonkeyPatch, log: Path) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    made: list[str] = []
+
+    def create(key: str) -> Service:
+        made.append(key)
+        return make(log, name=key)
+
+    with Pool(create, limit=2) as pool:
+        pool.start("a")
+        assert appears("prepared", log)
+        pool.start("a")
+        with pool.lease("a") as leased:
+            assert leased.call("add", {"a": 1, "b": 2}, LIMIT) == 3
+            pool.start("a")  # does not wait for one that is in use
+    assert made == ["a"]
+
+
+def appears(word: str, log: Path) -> bool:
+    """Whether a child says so within some seconds."""
+    deadline = time.monotonic() + LIMIT
+    while word not in log.read_text().split():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def test_describing() -> None:
     assert describe_status(-9) == "SIGKILL"
     assert describe_status(2) == "exit status 2"

@@ -191,9 +191,15 @@ def _chosen(variants: list[Variant], source: Path, name: str | None) -> list[Var
     return found
 
 
-def _each(options: argparse.Namespace, work: Callable[[Steps, Job], bool]) -> int:
+def _each(
+    options: argparse.Namespace, work: Callable[[Steps, Job], bool], device: str | None = None
+) -> int:
+    """Do ``work`` for every job; ``device`` is what it is going to need one of."""
     workers = Workers(cache_folder())
     try:
+        workers.start_planner()
+        if device is not None:
+            workers.start_device(device, options.arch)
         steps = Steps(workers)
         passed = [work(steps, job) for job in _jobs(options)]
     finally:
@@ -234,7 +240,7 @@ def _build(options: argparse.Namespace) -> int:
         _say("compiled", *job.elfs)
         return True
 
-    return _each(options, work)
+    return _each(options, work, "mock")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -254,7 +260,8 @@ def _run(options: argparse.Namespace) -> int:
             print(f"ttgen: {result.message}", file=sys.stderr)
         return result.passed
 
-    return _each(options, work)
+    # A run that counts cycles has a session of its own.
+    return _each(options, work, None if options.cycles else device)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """The planner: a process that has imported TVM once and plans many kernels.
 
-``python -m ttgen.planner`` serves the requests of :mod:`ttgen.service`; TVM is imported by the
-first of them.
+``python -m ttgen.planner`` serves the requests of :mod:`ttgen.service`.
 """
 
 from __future__ import annotations
@@ -143,6 +142,11 @@ def import_without_errors() -> None:
     os.environ.setdefault("TVM_DEVICE_BACKEND_AUTOLOAD", "0")
 
 
+def import_passes() -> None:
+    """Import what every request needs, TVM above all."""
+    import ttgen.passes.pipeline  # noqa: F401
+
+
 def collect_rarely() -> None:
     """What planning leaves for the garbage collector is little, and may wait."""
     gc.set_threshold(20_000)
@@ -153,7 +157,7 @@ def main() -> None:
     collect_rarely()
     import_without_errors()
     load_when_used(*_RARELY_USED)
-    serve({"plan": plan, "golden": golden, "counterpart": counterpart})
+    serve({"plan": plan, "golden": golden, "counterpart": counterpart}, prepare=import_passes)
     sys.stdout.flush()
     # Nothing is left to be done, and TVM takes its time to say so.
     os._exit(0)

@@ -2,7 +2,7 @@
 
 ``python -m ttgen_runtime.session DEVICE ARCH`` answers requests of :class:`ttgen.service.Service`,
 in the environment that :func:`ttgen_runtime.devices.environment` makes. This is the only module
-that imports ttnn, and it does so when the device is first used.
+that imports ttnn.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from ttgen import service
 from ttgen.errors import DeviceError, SdkError
@@ -145,8 +147,7 @@ class _OpenDevice:
 
 
 def _open_device(device: Device, arch: str, standby: Standby) -> _OpenDevice:
-    # tt-metal numbers the kernels of a process in files there: no two sessions may share them.
-    logs = Path(tempfile.mkdtemp(prefix="session-"))
+    logs = _log_folder()
     os.environ["TT_METAL_LOGS_PATH"] = str(logs)
     try:
         import ttnn
@@ -173,6 +174,21 @@ def _open_device(device: Device, arch: str, standby: Standby) -> _OpenDevice:
     return _OpenDevice(ttnn, handle, device, arch, (size.x, size.y), logs, standby, facts)
 
 
+def _log_folder() -> Path:
+    """A new folder: tt-metal numbers the kernels of a process in files there.
+
+    The folders of sessions that were killed are removed.
+    """
+    prefix, temporary = "session-", Path(tempfile.gettempdir())
+    for folder in temporary.glob(f"{prefix}*"):
+        owner = folder.name.removeprefix(prefix)
+        if owner.isdigit() and (int(owner) == os.getpid() or not psutil.pid_exists(int(owner))):
+            shutil.rmtree(folder, ignore_errors=True)
+    logs = temporary / f"{prefix}{os.getpid()}"
+    logs.mkdir()
+    return logs
+
+
 def _version(package: str) -> str:
     from importlib.metadata import version
 
@@ -180,8 +196,6 @@ def _version(package: str) -> str:
 
 
 def _watch_simulator(standby: Standby) -> None:
-    import psutil
-
     started = [child for child in psutil.Process().children() if child.pid != standby.pid]
     for process in started:
         for one in (process, *process.children(recursive=True)):
@@ -479,8 +493,6 @@ def _end(session: Session) -> None:
         return
     if any(name.startswith(_REPORTS) for name in os.environ):
         return
-    import psutil
-
     for process in psutil.Process().children(recursive=True):
         process.kill()
     sys.stdout.flush()
@@ -491,7 +503,7 @@ def main(argv: list[str]) -> None:
     """Serve one session until the parent has had enough of it."""
     kind, arch = argv
     session = Session(DEVICES[kind], arch)
-    service.serve(handlers(session))
+    service.serve(handlers(session), prepare=session.open)
     _end(session)
 
 

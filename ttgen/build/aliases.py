@@ -113,6 +113,7 @@ class Aliases:
         needed = [k for k in self.kernels if everything or not all(map(k.is_fresh, verbs))]
         for kernel in needed:
             kernel.declare()
+            kernel.asked.update(verbs)
         progress().expect(len(needed) * len(verbs))
         nodes = [node for kernel in needed for verb in verbs for node in kernel.nodes[verb]]
         return nodes + (self.databases.declare() if name == "compiledb" else [])

@@ -61,8 +61,9 @@ class Step:
 class Kernel:
     """A job in SCons. ``source`` is the kernel source's node, ``env`` what it is declared in.
 
-    ``nodes`` are its targets by step: none before :meth:`declare`. ``found_out`` are values that a
-    step finds out, and that its targets depend on from then on.
+    ``nodes`` are its targets by step: none before :meth:`declare`. ``asked`` are the steps that
+    aliases ask for in this build. ``found_out`` are values that a step finds out, and that its
+    targets depend on from then on.
     """
 
     job: Job
@@ -70,6 +71,7 @@ class Kernel:
     env: Any
     source: Any
     nodes: dict[str, list[Any]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     found_out: dict[str, Any] = field(default_factory=dict)
 
     def declare(self) -> None:
@@ -86,6 +88,11 @@ class Kernel:
     def elfs(self) -> list[Any]:
         """The compiled programs, without what is noted beside them."""
         return self.nodes["COMPILE"][: len(outputs.ELFS)]
+
+    @property
+    def awaited(self) -> set[str]:
+        """The steps that were asked for and that this build has not come to the end of."""
+        return {verb for verb in self.asked if self.nodes[verb][0].get_state() not in _SEEN_TO}
 
     def done(self, verb: str) -> None:
         """A step was done: what it has found out is what its targets were made from."""

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -132,11 +133,17 @@ class BuildSession:
 
         return Steps(self.workers)
 
-    def plan(self, job: Job) -> None:
-        """Plan a job. While a planner imports TVM, this process imports what follows planning."""
-        if "steps" not in vars(self):  # not imported yet; later on a planner starts when called
+    def start_workers(self, job: Job, awaited: Collection[str], device: str) -> None:
+        """Have the processes started that steps of a job wait for: all of them begin with imports.
+
+        ``awaited`` are the steps, ``device`` is where tests run.
+        """
+        if not {"PLAN", "GOLDEN"}.isdisjoint(awaited):
             self.workers.start_planner()
-        self.steps.plan(job)
+        if "COMPILE" in awaited:
+            self.workers.start_device("mock", job.arch)
+        if "RUN" in awaited:
+            self.workers.start_device(device, job.arch)
 
     def version(self, name: str) -> str:
         """The code and packages that a step's outcome depends on; ``sdk`` is that of ELFs."""

@@ -65,7 +65,7 @@ def generate(env: Any, **_: Any) -> None:
     # whether that is up to date before there is a plan to tell.
     nothing = Scanner(lambda node, env, path: [], name="nothing")
     work: dict[str, tuple[Callable[[BuildSession, Job, Any], object], Any]] = {
-        "PLAN": (lambda session, job, _: session.plan(job), imports),
+        "PLAN": (lambda session, job, _: session.steps.plan(job), imports),
         "GOLDEN": (lambda session, job, _: session.steps.golden(job), imports),
         "RENDER": (lambda session, job, _: session.steps.render(job), templates),
         "COMPILE": (lambda session, job, _: session.steps.compile(job), nothing),
@@ -200,6 +200,7 @@ def _builder(verb: str, work: Callable[[BuildSession, Job, Any], object], scanne
             remove_leftovers(made)
             _settle_cache_names(target, env)
             with progress().step(f"{verb} {job.label}"):
+                session.start_workers(job, {verb, *kernel.awaited}, env["TT_DEVICE"])
                 work(session, job, env)
         except TTError as error:
             session.failed(verb, job, str(error))

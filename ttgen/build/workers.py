@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ttgen.errors import TTError
 from ttgen.service import Pool, Service
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ class Workers:
         with self._planners.lease("planner") as service:
             yield service
 
-    def start_planner(self) -> None:
-        """Have a planner started: the first call on it waits for what is left of its imports."""
-        with self.planner() as service:
-            service.start()
-
     @contextmanager
     def device(self, device: str, arch: str) -> Iterator[Service]:
         """A session on a device (``mock`` compiles), for this thread alone."""
@@ -46,6 +42,23 @@ class Workers:
 
         with self._sessions.lease(DeviceKey(device, arch)) as service:
             yield service
+
+    def start_planner(self) -> None:
+        """Have a planner started: the first call on it waits for what is left of its imports."""
+        self._planners.start("planner")
+
+    def start_device(self, device: str, arch: str) -> None:
+        """Have a session started: the first call on it waits for what is left of its opening.
+
+        A card is taken when it is needed, and what cannot be started is for the lease to say.
+        """
+        from ttgen_runtime.devices import select
+        from ttgen_runtime.launch import DeviceKey
+
+        with suppress(TTError):
+            chosen = select(device, arch)
+            if chosen.device.simulated or not chosen.device.runs:
+                self._sessions.start(DeviceKey(str(chosen), arch))
 
     def close(self) -> None:
         """End every process."""

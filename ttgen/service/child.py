@@ -29,11 +29,18 @@ Handler: TypeAlias = Callable[..., Any]
 _replies: BinaryIO | None = None
 
 
-def serve(handlers: Mapping[str, Handler], *, orphan_grace: float = ORPHAN_GRACE) -> None:
+def serve(
+    handlers: Mapping[str, Handler],
+    *,
+    prepare: Callable[[], object] = lambda: None,
+    orphan_grace: float = ORPHAN_GRACE,
+) -> None:
     """Answer requests with ``handlers`` (called with a request's args as keywords) until the end.
 
     The end is a request ``close``, or the parent's death; a handler called ``close`` is called in
     both cases; ``orphan_grace`` is how many seconds a busy worker gets after such a death.
+    ``prepare`` is what takes long and every request needs: it begins with the child, and its
+    failure is the answer to the first request.
     Call this before any thread is started: it forks, and returns in the worker only.
     """
     global _replies
@@ -46,7 +53,7 @@ def serve(handlers: Mapping[str, Handler], *, orphan_grace: float = ORPHAN_GRACE
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != guardian:
         os._exit(1)
-    _work(handlers, requests)
+    _work(handlers, requests, prepare)
 
 
 def watch(pid: int, what: str) -> None:
@@ -77,23 +84,36 @@ def _send(message: dict[str, Any]) -> None:
     _replies.flush()
 
 
-def _work(handlers: Mapping[str, Handler], requests: BinaryIO) -> None:
+def _work(
+    handlers: Mapping[str, Handler], requests: BinaryIO, prepare: Callable[[], object]
+) -> None:
+    prepared = _outcome(prepare)
     for line in requests:
         request = json.loads(line)
         if request["op"] == "close":
             reply = _answer(handlers, request) if "close" in handlers else {}
             _send({"id": request["id"], **reply})
             return
-        _send({"id": request["id"], **_answer(handlers, request)})
+        reply = prepared if "error" in prepared else _answer(handlers, request)
+        prepared = {}
+        _send({"id": request["id"], **reply})
     if "close" in handlers:
         handlers["close"]()
 
 
 def _answer(handlers: Mapping[str, Handler], request: Mapping[str, Any]) -> dict[str, Any]:
-    try:
+    def handle() -> Any:
         if request["op"] not in handlers:
             raise TTError(f"there is no operation '{request['op']}'")
-        value = handlers[request["op"]](**request["args"])
+        return handlers[request["op"]](**request["args"])
+
+    return _outcome(handle)
+
+
+def _outcome(work: Callable[[], Any]) -> dict[str, Any]:
+    """What ``work`` returns, or how it fails, as a reply."""
+    try:
+        value = work()
         json.dumps(value)
     except Exception as error:
         if not isinstance(error, TTError):

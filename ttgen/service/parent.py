@@ -162,6 +162,12 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def start(self, key: Any) -> None:
+        """Have the first service for ``key`` started, if there is none: it prepares meanwhile."""
+        if key not in self._all:
+            with self.lease(key) as service:
+                service.start()
+
     @contextmanager
     def lease(self, key: Any) -> Iterator[Service]:
         """A service for ``key`` that nobody else uses; waits where all of them are in use."""
@@ -249,11 +255,12 @@ class _Child:
                 return dict(message)
 
     def close(self, timeout: float) -> None:
-        with suppress(TTError):
-            self.ask("close", {}, timeout)
-        # The request pipe stays open: its closing tells the guardian to be quick about it.
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout)
+        if self._number:  # one that was never asked may be busy, and has nothing to put in order
+            with suppress(TTError):
+                self.ask("close", {}, timeout)
+            # The request pipe stays open: its closing tells the guardian to be quick about it.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout)
         self.dispose()
 
     def dispose(self) -> None:
