@@ -43,7 +43,8 @@ class Job:
 
     ``templates`` are folders that come after those of the variant's spec. ``path`` is the kernel
     source's file, where it is not the variant's ``source`` in ``project``. ``lines`` says which
-    files compilers and debuggers are pointed to.
+    files compilers and debuggers are pointed to. ``kept`` is a folder for what templates are once
+    they have been parsed.
     """
 
     project: Path
@@ -53,6 +54,7 @@ class Job:
     templates: tuple[Path, ...] = ()
     path: Path | None = None
     lines: Lines = "generated"
+    kept: Path | None = None
 
     @property
     def name(self) -> str:
@@ -111,7 +113,7 @@ class Job:
         from ttgen.render import TemplateSet
 
         own = tuple(self.project / folder for folder in self.declared.templates)
-        return TemplateSet((*own, *self.templates), self.project)
+        return TemplateSet((*own, *self.templates), self.project, self.kept)
 
     def request(self) -> dict[str, Any]:
         """This job as the planner takes it."""

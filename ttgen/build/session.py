@@ -127,6 +127,11 @@ class BuildSession:
             return self._workers
 
     @cached_property
+    def kept_templates(self) -> Path:
+        """The folder for what templates are once they have been parsed."""
+        return self.build / CACHE / "templates" / self.version("render")
+
+    @cached_property
     def steps(self) -> Steps:
         """The steps, on those workers."""
         from ttgen.build.steps import Steps

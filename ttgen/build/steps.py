@@ -60,6 +60,8 @@ class Steps:
     def render(self, job: Job) -> None:
         """Plan to C++ and Python, in this process: it takes milliseconds."""
         plan = plans.load(job.plan)
+        if job.kept is not None:
+            rendering.kept.make(job.kept)
         rendering.write_sources(plan, job.template_set(), job.folder, job.lines)
 
     def compile(self, job: Job) -> None:

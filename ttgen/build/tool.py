@@ -161,7 +161,11 @@ def _declare(
     for variant in variants:
         for arch in wanted or variant.arch:
             path = scanners.read_from(file)
-            job = Job(project, session.build, variant, arch, folders, path, _lines(env))
+            job = Job(
+                *(project, session.build, variant, arch, folders, path),
+                lines=_lines(env),
+                kept=session.kept_templates,
+            )
             if _aliases.selection.takes(job, env["TT_KERNEL"]):
                 session.add(job)
                 kernels.append(Kernel(job, session, env, file))

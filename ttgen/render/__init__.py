@@ -11,6 +11,7 @@ from pathlib import Path
 from ttgen.files import write_atomically
 from ttgen.outputs import KERNEL_SOURCES, SOURCES, Lines
 from ttgen.plan.model import Plan
+from ttgen.render import kept
 from ttgen.render.cpp import cpp_expression, cpp_factor
 from ttgen.render.lines import explain, with_directives
 from ttgen.render.rendering import Rendering, operations
@@ -33,6 +34,7 @@ __all__ = [
     "cpp_expression",
     "cpp_factor",
     "explain",
+    "kept",
     "operations",
     "render",
     "template_files",

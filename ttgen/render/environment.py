@@ -24,6 +24,7 @@ from ttgen.plan.model import For, Let, Op
 from ttgen.plan.shards import sharding
 from ttgen.render.cpp import comment_text, cpp_expression, cpp_factor
 from ttgen.render.extensions import Extensions, load_extensions
+from ttgen.render.kept import Bytecode
 from ttgen.render.markers import TemplateMarkers
 from ttgen.render.search import TemplateSet
 
@@ -97,6 +98,7 @@ class Environment(ImmutableSandboxedEnvironment):
             keep_trailing_newline=True,
             auto_reload=True,
             extensions=[TemplateMarkers] if marked else [],
+            bytecode_cache=_bytecode(templates, marked=marked),
         )
         self._templates = templates
         self.filters.update({**FILTERS, **extensions.filters})
@@ -162,6 +164,13 @@ def environment(templates: TemplateSet, *, marked: bool = False) -> Environment:
         (path, path.stat().st_mtime_ns) for path in templates.extension_files() if path.is_file()
     )
     return _environment(templates, stamps, marked)
+
+
+def _bytecode(templates: TemplateSet, *, marked: bool) -> jinja2.BytecodeCache | None:
+    if templates.kept is None:
+        return None
+    files = [path.read_bytes() for path in templates.extension_files() if path.is_file()]
+    return Bytecode(templates.kept, [bytes([marked]), *files])
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from stat import S_ISREG
+from typing import Any
 
 import jinja2
 from jinja2 import nodes
@@ -20,6 +21,7 @@ from jinja2 import nodes
 from ttgen.errors import Location, TemplateError, TTError
 from ttgen.frontend.imports import find_imports
 from ttgen.outputs import SOURCES
+from ttgen.render import kept
 from ttgen.render.errors import at_line, shown, source_line, syntax_error
 
 #: The prefix under which every built-in template stays reachable.
@@ -53,7 +55,7 @@ class Found:
 class Declared:
     """A value that a template sets at its top, and the line; None where it is not a literal."""
 
-    value: object
+    value: Any
     line: int
 
 
@@ -81,11 +83,13 @@ class Contents:
 class TemplateSet:
     """Where templates are looked for: ``folders`` in order, then the built-in ones.
 
-    ``project`` is the folder that messages and the imports of filters are relative to.
+    ``project`` is the folder that messages and the imports of filters are relative to, ``kept``
+    one for what templates are once they have been parsed (:mod:`ttgen.render.kept`).
     """
 
     folders: tuple[Path, ...] = ()
     project: Path | None = None
+    kept: Path | None = None
 
     @property
     def layers(self) -> tuple[Path, ...]:
@@ -154,7 +158,7 @@ class TemplateSet:
     def contents(self, found: Found) -> Contents:
         """What is in a template; TemplateError with the line where it cannot be read."""
         try:
-            return _contents(found.path, found.changed)
+            return _contents(found.path, found.changed, self.kept)
         except jinja2.TemplateSyntaxError as error:
             raise syntax_error(error, found.path, self.project) from None
         except UnicodeDecodeError as error:
@@ -251,8 +255,12 @@ def template_files(templates: TemplateSet, operations: Mapping[str, Iterable[str
 
 
 @cache
-def _contents(path: Path, _mtime: int) -> Contents:
+def _contents(path: Path, _mtime: int, folder: Path | None) -> Contents:
     text = path.read_text(encoding="utf-8")
+    return kept.recalled(folder, text, Contents, lambda: _parsed(text, path))
+
+
+def _parsed(text: str, path: Path) -> Contents:
     environment = jinja2.Environment()
     try:
         tree = environment.parse(text, filename=str(path))
