@@ -1,10 +1,10 @@
-"""Attention of one head, in one kernel: of the scores, a few tiles of a row are in L1 at a time."""
+"""Attention in one kernel: of the scores, a few tiles of a row are in L1 at a time."""
 
 from tvm import te, topi
 
 
 def attention(S: int = 64, D: int = 64):
-    """softmax(Q @ Kᵀ / sqrt(D)) @ V; K and V are streamed once more for each row of tiles."""
+    """softmax(Q @ Kᵀ / sqrt(D)) @ V, of one head; K and V are read again for each row of tiles."""
     Q, K, V = (te.placeholder((S, D), "bfloat16", name=name) for name in "QKV")
     return [Q, K, V, _weighted(_scores(Q, K), V)]
 
@@ -23,6 +23,15 @@ def causal(S: int = 64, D: int = 64):
     never = te.const(float("-inf"), "bfloat16")
     seen = te.compute((S, S), lambda i, j: te.if_then_else(j <= i, scores[i, j] * scale, never))
     return [Q, K, V, _weighted(seen, V)]
+
+
+def heads(S: int = 32, H: int = 2, D: int = 32):
+    """The same of several heads, which lie side by side in each row as projections make them."""
+    Q, K, V = (te.placeholder((S, H * D), "bfloat16", name=name) for name in "QKV")
+    q, k, v = (topi.transpose(topi.reshape(x, (S, H, D)), (1, 0, 2)) for x in (Q, K, V))
+    scores = topi.multiply(topi.nn.batch_matmul(q, k), _scale(D))
+    found = topi.nn.batch_matmul(topi.nn.softmax(scores), v, transpose_b=False)
+    return [Q, K, V, topi.reshape(topi.transpose(found, (1, 0, 2)), (S, H * D))]
 
 
 def _scores(Q, K):

@@ -47,8 +47,8 @@ PAGES = (
     Page(
         "fused",
         ("kernels/attention.py", "kernels/activations.py"),
-        commands=5,
-        outputs=5,
+        commands=6,
+        outputs=6,
         files=0,
     ),
     Page("kernels", (), commands=7, outputs=7, files=4, compiles=True),

@@ -6,6 +6,7 @@ and options are drawn from the tables below: what the lowering learns is a line 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -183,7 +184,8 @@ class Program:
     """``loops`` and their extents; ``stages``: name, dimensions, reduction, reduced, value.
 
     ``dtypes`` are the inputs' in the source, ``work`` is what is computed with, and ``out`` what
-    the last stage is cast to; ``layouts`` are as a build spec gives them.
+    the last stage is cast to; ``layouts`` are as a build spec gives them; ``indices`` are those
+    that inputs are read at.
     """
 
     loops: dict[str, int]
@@ -192,6 +194,7 @@ class Program:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     dtypes: dict[str, str] = field(default_factory=dict)
     layouts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    indices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stages: list[tuple[str, tuple[str, ...], str, tuple[str, ...], Any]] = field(
         default_factory=list
     )
@@ -213,6 +216,7 @@ class Program:
     ) -> Load:
         """A new input that is read at ``index``, in a format and a layout that are drawn."""
         name = f"T{len(self.shapes)}"
+        self.indices[name] = index
         self.shapes[name] = shape or self.extents(index)
         mixed = self.work == "float32"
         dtype, desc = draw(st.sampled_from(FORMATS)) if mixed else (self.work, {})
@@ -362,6 +366,63 @@ class Tiled(Program):
                     yield from self._elements(operand, f"{target}{side}")
                 name = {"+": "add", "-": "sub", "*": "mul"}[symbol]
                 yield f"Tx.{name}({target}, {target}l, {target}r)"
+
+
+@dataclass
+class Beside(Program):
+    """A program of which some tensors have blocks of columns side by side, one for each ``b``.
+
+    ``joined`` are these tensors, with the indices that they would have otherwise.
+    """
+
+    joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def source(self) -> str:
+        *lines, end = super().source().splitlines()
+        text = "\n".join(lines)
+        for name, index in self.joined.items():
+            *lead, last = [loop if loop != "0" else f"z{n}" for n, loop in enumerate(index)]
+            others = [one for one in lead if one != "b"]
+            extents = [str(extent) for extent in self._beside(index)]
+            size = self.loops[index[-1]]
+            head = f"{name}_in = te.placeholder(({', '.join(extents)},)"
+            if name == self.stages[-1][0]:
+                parts = {"b": f"bc // {size}", last: f"bc % {size}"}
+                at = ", ".join(parts.get(one, one) for one in (*lead, last))
+                text = text.replace(f'name="{name}")', f'name="P_{name}")')
+                text += f"\n    {name}_in = te.compute(({', '.join(extents)},), lambda "
+                text += f'{", ".join([*others, "bc"])}: {name}[{at}], name="{name}")'
+            else:
+                whole = f"{name} = te.placeholder({self.shapes[name]}"
+                assert whole in text
+                line = next(one for one in text.splitlines() if whole in one)
+                at = ", ".join([*others, f"b * {size} + {last}"])
+                view = f"    {name} = te.compute({self.shapes[name]}, lambda "
+                view += f'{", ".join((*lead, last))}: {name}_in[{at}], name="P_{name}")'
+                text = text.replace(line, f"{line.replace(whole, head)}\n{view}")
+            end = re.sub(rf"\b{name}\b", f"{name}_in", end)
+        return f"{text}\n{end}\n"
+
+    def evaluate(self, inputs: Mapping[str, Any], *, magnitude: bool = False) -> Any:
+        apart = {name: self._apart(name, array) for name, array in inputs.items()}
+        result = super().evaluate(apart, magnitude=magnitude)
+        index = self.joined.get(self.stages[-1][0])
+        if index is None:
+            return result
+        return np.moveaxis(result, index.index("b"), -2).reshape(self._beside(index))
+
+    def _beside(self, index: tuple[str, ...]) -> tuple[int, ...]:
+        """The extents of a tensor with these indices, where blocks lie side by side."""
+        *others, last = self.extents(tuple(loop for loop in index if loop != "b"))
+        return (*others, self.loops["b"] * last)
+
+    def _apart(self, name: str, array: Any) -> Any:
+        if name not in self.joined:
+            return array
+        index = self.joined[name]
+        *others, last = array.shape
+        blocks = array.reshape(*others, self.loops["b"], last // self.loops["b"])
+        return np.moveaxis(blocks, -2, index.index("b"))
 
 
 @st.composite
@@ -654,6 +715,25 @@ def _slice(draw: Any, program: Program, index: tuple[str, ...], part: tuple[str,
 
 
 @st.composite
+def beside(draw: Any) -> Program:
+    """A program of another kind, with blocks of columns side by side in some of its tensors."""
+    kinds = st.sampled_from([elementwise, products, reductions])
+    program = draw(kinds.flatmap(lambda kind: kind()).filter(lambda p: "b" in p.loops))
+    output, index, *_ = program.stages[-1]
+    tensors = {**{name: program.indices[name] for name in program.shapes}, output: index}
+    joined = {
+        name: index
+        for name, index in tensors.items()
+        if "b" in index[:-1] and index[-1] != "0" and draw(st.integers(0, 2))
+    }
+    for loop in {index[-1] for index in joined.values()} - {"b", "c"}:
+        if draw(st.integers(0, 7)):
+            program.loops[loop] = -(-program.loops[loop] // 32) * 32
+    program.shapes = {name: program.extents(program.indices[name]) for name in program.shapes}
+    return Beside(**vars(program), joined=joined)
+
+
+@st.composite
 def tiled(draw: Any) -> Program:
     """Tile primitives: a product, either factor transposed, or a tree."""
     block = draw(st.sampled_from([(32, 32), (64, 32), (32, 64), (64, 64), (32, 96), (16, 32)]))
@@ -700,6 +780,7 @@ KINDS: dict[str, Callable[[], Any]] = {
         "reductions": reductions,
         "chains": chains,
         "moves": moves,
+        "beside": beside,
         "tiled": tiled,
     }.items()
 }

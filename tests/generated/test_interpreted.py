@@ -27,6 +27,7 @@ EXAMPLES = {
     "reductions": (110, 75),
     "chains": (80, 45),
     "moves": (80, 40),
+    "beside": (80, 40),
     "tiled": (60, 40),
 }
 OTHER_ORDER = {

@@ -27,7 +27,7 @@ from .checks import check_values, lowered
 from .programs import KINDS, OPTIONS, Program
 
 #: Which programs, how many of each kind, how many tile operations and cores one may take.
-SEED, OF_EACH_KIND, TILES, CORES = 20260101, 9, 8, 12
+SEED, OF_EACH_KIND, TILES, CORES = 20260101, 8, 8, 12
 
 
 @dataclass(frozen=True)

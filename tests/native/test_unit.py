@@ -23,7 +23,16 @@ COVERED = 90.0
 #: The tests whose modules are written down: of what lowers, in every way, and of what is refused.
 RECORDED = tuple(
     f"tests/passes/test_{name}.py"
-    for name in ("invariants", "layouts", "orders", "refusals", "streams", "verify", "work")
+    for name in (
+        "beside",
+        "invariants",
+        "layouts",
+        "orders",
+        "refusals",
+        "streams",
+        "verify",
+        "work",
+    )
 )
 
 

@@ -409,7 +409,7 @@ def k():  # !
                 C[i, j] = C[i, j] + A[i, ko * 32 + ki] * B[ki * 2 + ko, j]  # !
             """
         ),
-        r"last index of A\[i, 32 \* ko \+ ki\] runs over several dimensions",
+        r"B\[ki, ko, j\] runs over rows in groups of 2",
     ),
     "init of one axis only": Case(
         square(
@@ -500,12 +500,34 @@ ACCESSES = {
         ),
         "runs over rows in groups of 48.*multiples of 32",
     ),
-    "columns split": Case(
+    "batches split, the last block in part": Case(
         prim_func(
-            buffers("AC", [(64, 128), (2, 64, 64)]),
-            "for b, i, j in T.grid(2, 64, 64):\n    C[b, i, j] = A[i, b * 64 + j]  # !",
+            buffers("AC", [(2, 134, 32, 32), (2, 2, 6, 32, 32)]),
+            "for b, a, i, r, c in T.grid(2, 2, 6, 32, 32):\n"
+            "    C[b, a, i, r, c] = A[b, a * 64 + i, r, c]  # !",
         ),
-        "last index of A.* runs over several dimensions",
+        "index 1 of A.* runs over 134 elements in blocks of which the last is not whole",
+    ),
+    "rows split, the last block in part": Case(
+        prim_func(
+            buffers("AC", [(2, 134, 32), (2, 2, 6, 32)]),
+            "for b, a, i, j in T.grid(2, 2, 6, 32):\n    C[b, a, i, j] = A[b, a * 64 + i, j]  # !",
+        ),
+        "index 1 of A.* runs over 134 elements in blocks of which the last is not whole",
+    ),
+    "columns split, the last block in part": Case(
+        prim_func(
+            buffers("AC", [(64, 134), (2, 64, 6)]),
+            "for a, i, j in T.grid(2, 64, 6):\n    C[a, i, j] = A[i, a * 64 + j]  # !",
+        ),
+        "index 1 of A.* runs over 134 elements in blocks of which the last is not whole",
+    ),
+    "columns split inside of a tile": Case(
+        prim_func(
+            buffers("AC", [(64, 96), (2, 64, 48)]),
+            "for b, i, j in T.grid(2, 64, 48):\n    C[b, i, j] = A[i, b * 48 + j]  # !",
+        ),
+        "runs over columns in groups of 48.*multiples of 32",
     ),
     "stride": Case(
         prim_func(

@@ -40,13 +40,16 @@ class Access:
 
     ``view`` is how the dimensions of the computation visit it on the device, outermost first: one
     entry for each index, or several where an index runs over several dimensions. The last two make
-    tiles. ``order`` says which of the buffer's dimensions comes where in it.
+    tiles. ``order`` says which of the buffer's dimensions comes where in it. Where columns run over
+    several dimensions, as those of heads side by side, the outer ones stand before the rows:
+    ``beside`` is how many.
     """
 
     buffer: tvm.ir.Var
     indices: tuple[Affine, ...]
     view: tuple[Index, ...] = ()
     order: tuple[int, ...] = ()
+    beside: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +71,7 @@ class Access:
         return next((index for index in self.view if index.dim == dim), None)
 
     def __str__(self) -> str:
-        is_plain = self.order == tuple(range(len(self.indices)))
+        is_plain = self.order == tuple(range(len(self.indices))) and not self.beside
         parts = self.view if self.view and is_plain else self.indices
         return f"{self.buffer.name}[{', '.join(_index(part) for part in parts)}]"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
+from math import prod
 
 from ttgen.analysis.conditions import sides
 from ttgen.analysis.expr import (
@@ -117,7 +118,7 @@ class _Segment:
 
 def _viewed(access: Access, order: tuple[int, ...], joints: set[Pair], at: Location) -> Access:
     """``access`` with a view; its buffer is a parameter, with an extent for each index."""
-    view: list[Index] = []
+    parts: list[list[Index]] = []
     for position in order:
         index = access.indices[position]
         extent = int(access.buffer.ty.shape[position])
@@ -128,14 +129,20 @@ def _viewed(access: Access, order: tuple[int, ...], joints: set[Pair], at: Locat
                 at=at,
                 hint="index with a loop, or with the parts of a loop that was split",
             )
-        if len(part) > 1 and position == order[-1]:
+        if position != order[0] and prod(own.extent for own in part) != extent:
             raise LoweringError(
-                f"the last index of {access} runs over several dimensions of others",
+                f"index {position} of {access} runs over {extent} elements in blocks of which the "
+                "last is not whole",
                 at=at,
-                hint="columns of tiles cannot be split or joined yet; other dimensions can",
+                hint="where other dimensions lie around them, let the blocks be equal",
             )
-        view += part
-    return Access(access.buffer, access.indices, tuple(view), order)
+        parts.append(part)
+    view = [*chain.from_iterable(parts)]
+    beside = len(parts[-1]) - 1 if parts else 0
+    if beside:
+        *before, rows = view[: -beside - 1] or [Index(Dim(()), 1)]
+        view = [*before, *view[-beside - 1 : -1], rows, view[-1]]
+    return Access(access.buffer, access.indices, tuple(view), order, beside)
 
 
 def _view(index: Affine, extent: int, joints: set[Pair]) -> list[Index] | None:

@@ -17,7 +17,7 @@ from ttgen.layouts import core_ranges, nd_shard, shown
 from ttgen.partition import STRATEGIES, WorkItem, balanced, block_rows
 from ttgen.passes import attrs
 from ttgen.passes.base import FuncPass
-from ttgen.passes.device_shape import steps
+from ttgen.passes.device_shape import steps, tiles_along
 from ttgen.passes.infer_tt_layout import tiles
 from ttgen.passes.meaning import meaning
 from ttgen.passes.work import Dealt, Share, check_cover, dealt, ranges_of, read_work
@@ -54,14 +54,15 @@ class TTTilesToCoreMap(FuncPass):
         attrs.require(func, attrs.ROLES, self.name)
         layouts = attrs.require(func, attrs.LAYOUT_DESC, self.name)
         output = layouts[computation.output.name]
+        grid_of_tiles = _grid_of_tiles(computation, output)
         try:
             asked = _Asked.of(self, func)
             self._check_parts(computation, asked)
             if self._keeps_grid(func, asked):
                 grid = attrs.optional(func, attrs.AUTHOR_GRID)
-                deal = _kept(asked, grid, output, len(computation.parts))
+                deal = _kept(asked, grid, output, computation)
             else:
-                deal = self._deal(asked, output, reduction_tiles(computation))
+                deal = self._deal(asked, output, grid_of_tiles, reduction_tiles(computation))
         except LoweringError as error:
             raise self._error(func, error.message, error.hint) from None
         return func.with_attrs(
@@ -71,7 +72,7 @@ class TTTilesToCoreMap(FuncPass):
                 attrs.PARTITION: {
                     "mode": self.partition_mode,
                     "tile_order": deal.dealt.tile_order,
-                    "tiles": list(tiles(output)),
+                    "tiles": list(grid_of_tiles),
                     "block": deal.dealt.block and list(deal.dealt.block),
                     "len_k": reduction_tiles(computation),
                 },
@@ -84,8 +85,10 @@ class TTTilesToCoreMap(FuncPass):
         is_asked = self.partition is not None or self.partition_mode != "global"
         return attrs.optional(func, attrs.AUTHOR_GRID) is not None and not (is_asked or asked.work)
 
-    def _deal(self, asked: _Asked, output: Mapping[str, Any], len_k: int) -> _Deal:
-        shards, rows_columns = nd_shard(output), tiles(output)
+    def _deal(
+        self, asked: _Asked, output: Mapping[str, Any], rows_columns: Grid, len_k: int
+    ) -> _Deal:
+        shards = nd_shard(output)
         shard = None if shards is None else _shard_tiles(shards, output)
         if asked.work is not None:
             return self._given(asked, rows_columns, len_k, shard)
@@ -148,13 +151,29 @@ class TTTilesToCoreMap(FuncPass):
         return _Deal(grid, ranges, Dealt(found.tile_order, found.block, listed))
 
     def _check_parts(self, computation: Computation, asked: _Asked) -> None:
-        """Tiles are numbered part by part, which no shard and no list of tiles is."""
-        parts = len(computation.parts)
-        if parts > 1 and (self.partition_mode == "local_shard" or asked.work is not None):
-            what = "partition_mode local_shard" if asked.work is None else "a work partition"
+        """Tiles are numbered part by part, which no shard and no list of tiles is.
+
+        So they are block by block, where columns are blocks side by side.
+        """
+        parts, beside = len(computation.parts), computation.parts[0].output.beside
+        if asked.work is not None:
+            what = "a work partition"
+        elif self.partition_mode == "local_shard":
+            what = "partition_mode local_shard"
+        elif self.partition == "match_shard" and beside:
+            what = "partition match_shard"
+        else:
+            return
+        if parts > 1:
             raise LoweringError(
                 f"the output is stored in {parts} parts, and {what} says which core makes what",
                 hint="parts are dealt one after the other: leave it out",
+            )
+        if beside:
+            raise LoweringError(
+                f"the output's columns are several dimensions, and {what} says which core makes "
+                "what",
+                hint="blocks of columns are dealt one after the other: leave it out",
             )
 
     def _check_options(self, func: PrimFunc) -> None:
@@ -279,7 +298,9 @@ def _own_shards(asked: _Asked, shards: NdShard, dealt: Dealt, tiles: Grid) -> _D
     return _Deal(grid, ranges, Dealt(dealt.tile_order, dealt.block, (*shares, *idle)))
 
 
-def _kept(asked: _Asked, grid: Mapping[str, Any], output: Mapping[str, Any], parts: int) -> _Deal:
+def _kept(
+    asked: _Asked, grid: Mapping[str, Any], output: Mapping[str, Any], computation: Computation
+) -> _Deal:
     """The blocks of the kernel's own grid, each whole on a core, dealt in their order.
 
     Within a block tiles have no order of the author's.
@@ -291,7 +312,11 @@ def _kept(asked: _Asked, grid: Mapping[str, Any], output: Mapping[str, Any], par
             f"the blocks of the grid are of an output whose dimensions lie in the order {lies}",
             hint=hint.removeprefix("or "),
         )
-    if grid["order"] is None or parts > 1:
+    if (
+        grid["order"] is None
+        or any(part.output.beside for part in computation.parts)
+        or (len(computation.parts) > 1)
+    ):
         raise LoweringError(
             "the blocks of the grid are no equal parts of the output, one after the other",
             hint=f"let each block store its own, row by row or column by column of blocks; {hint}",
@@ -320,6 +345,18 @@ def _kept(asked: _Asked, grid: Mapping[str, Any], output: Mapping[str, Any], par
     work = zip(cores, balanced(grid["blocks"], len(cores)), strict=True)
     shares = tuple(Share(c, first * prod(block), n * prod(block)) for c, (first, n) in work)
     return _Deal(logical, ranges, Dealt(order, block_of_order, shares))
+
+
+def _grid_of_tiles(computation: Computation, output: Mapping[str, Any]) -> Grid:
+    """Rows and columns of output tiles as they are numbered.
+
+    Columns are those of one block where blocks lie side by side, which are numbered one by one.
+    """
+    rows, columns = tiles(output)
+    if len(computation.parts) > 1 or not computation.parts[0].output.beside:
+        return rows, columns
+    own = tiles_along(computation.parts[0].output.view[-1].extent)
+    return rows * columns // own, own
 
 
 def _matrix_tiles(output: Mapping[str, Any]) -> Grid:

@@ -214,8 +214,9 @@ class CoreWork(_Node, frozen=True):
 class Partition(_Node, frozen=True):
     """How the output tiles are dealt to cores.
 
-    ``tiles`` is the grid of output tiles (rows, columns); ``len_k`` the tiles that each of them is
-    reduced over (1 where there is no reduction). Idle cores are listed with ``count`` 0.
+    ``tiles`` is the grid of output tiles (rows, columns), where blocks of columns that lie side by
+    side count one below the other; ``len_k`` the tiles that each of them is reduced over (1 where
+    there is no reduction). Idle cores are listed with ``count`` 0.
     ``block`` is (rows, columns) of the tiles that the order takes together, where it does: the
     shards of the output, the blocks of the kernel's own grid, or the bands of the order ``block``.
     In the mode ``local_shard`` each core has the tiles of its own shard of the output, and in

@@ -15,6 +15,13 @@ def check_aligned(part: Part, form: Form) -> None:
     ``form`` is the output's. The end of a tensor is the end of its last tile; what is read of an
     input may end anywhere, since what lies behind it in the tile only reaches padding.
     """
+    if part.output.beside and form is not Form.TILES:
+        raise LoweringError(
+            f"the last index of {part.output} runs over several dimensions of others",
+            at=part.at,
+            hint="where a reduction drops rows or columns of its tiles, give the result a "
+            "dimension for each",
+        )
     view = device_view(part.output, form)
     for index in view[-2:]:
         _check_start(part.output, index, part.at)
@@ -29,8 +36,10 @@ def check_aligned(part: Part, form: Form) -> None:
         for index in device_view(access)[-2:]:
             _check_start(access, index, at)
         _check_rows(access, at)
+        _check_columns(access, at)
     if form not in (Form.ROW, Form.POINT):  # of a tile they have one row, whatever is before it
         _check_rows(part.output, part.at)
+    _check_columns(part.output, part.at)
 
 
 def _check_start(access: Access, index: Index, at: Location) -> None:
@@ -51,7 +60,7 @@ def _check_start(access: Access, index: Index, at: Location) -> None:
 
 def _check_rows(access: Access, at: Location) -> None:
     """Where rows are several dimensions, the inner one is whole tiles."""
-    if len(access.view) < 2:
+    if len(access.order) < 2:
         return
     rows, extent = access.view[-2].extent, access.shape[-2]
     if rows != extent and rows % TILE:
@@ -59,6 +68,16 @@ def _check_rows(access: Access, at: Location) -> None:
             f"{access} runs over rows in groups of {rows}",
             at=at,
             hint=f"rows can be split and joined in multiples of {TILE}",
+        )
+
+
+def _check_columns(access: Access, at: Location) -> None:
+    """Where columns are several dimensions, the inner one is whole tiles."""
+    if access.beside and access.view[-1].extent % TILE:
+        raise LoweringError(
+            f"{access} runs over columns in groups of {access.view[-1].extent}",
+            at=at,
+            hint=f"columns can be split and joined in multiples of {TILE}",
         )
 
 

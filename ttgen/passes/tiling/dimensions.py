@@ -102,11 +102,13 @@ class Dimensions:
         for sizes in self._chunk_sizes.values():
             yield from sizes
 
-    def declare_output(self, batch: Sequence[Dim], frame: Frame, *, rows: str = "Mt") -> None:
-        """The dimensions of the output; ``rows`` names the extent of its rows."""
+    def declare_output(
+        self, batch: Sequence[Dim], frame: Frame, *, rows: str = "Mt", columns: str = "Nt"
+    ) -> None:
+        """The dimensions of the output; ``rows`` and ``columns`` name the extents of these."""
         for dim in batch:
             self._declare(dim, self.names.fresh(f"{dim.name}_extent"), dim.extent, dim.name)
-        for dim, extent in ((frame.rows, rows), (frame.columns, "Nt")):
+        for dim, extent in ((frame.rows, rows), (frame.columns, columns)):
             self._declare(dim, extent + self.suffix, tiles_along(dim.extent), f"{dim.name}_tile")
         self.tiled = {frame.rows, frame.columns}
 
@@ -174,11 +176,17 @@ class Dimensions:
         serial = tirx.ForKind.SERIAL
         return tirx.For(var, 0, extent, serial, body, annotations=loop.annotations)
 
-    def page(self, view: Sequence[Index]) -> prim.Expr:
-        """The page of the tile at the current coordinates, in a tensor that is seen as ``view``."""
+    def page(self, view: Sequence[Index], beside: int = 0) -> prim.Expr:
+        """The page of the tile at the current coordinates, in a tensor that is seen as ``view``.
+
+        ``beside``: how many dimensions before the rows are outer parts of the columns.
+        """
+        *batch, rows, columns = view
+        around = len(batch) - beside
+        lies = [*batch[:around], rows, *batch[around:], columns]
         page: Any = 0
-        for position, index in enumerate(view):
-            in_tiles = position >= len(view) - 2
+        for position, index in enumerate(lies):
+            in_tiles = position in (around, len(batch) + 1)
             size = tiles_along(index.extent) if in_tiles else index.extent
             if size == 1:
                 continue

@@ -76,9 +76,15 @@ def _add_part(part: Part, form: Form, dims: Dimensions, shared: _Shared) -> None
     view = device_view(part.output, form)
     *batch, rows, columns = (index.dim for index in view)
     frame = Frame(rows, columns)
-    # Mt is all of the output's rows: where these are several dimensions, the inner one is not.
-    is_split = len(part.output.view) > len(part.output.indices)
-    dims.declare_output(batch, frame, rows=f"{rows.name}_tiles" if is_split else "Mt")
+    # Mt and Nt are all of the output's rows and columns, of which the inner of several are not.
+    beside = part.output.beside
+    is_split = len(part.output.view) - beside > len(part.output.indices)
+    dims.declare_output(
+        batch,
+        frame,
+        rows=f"{rows.name}_tiles" if is_split else "Mt",
+        columns=f"{columns.name}_tiles" if beside else "Nt",
+    )
     output = part.output.buffer
     stages = Stages(
         dims, output.ty, shared.formats, buffers=shared.buffers, const_tiles=shared.const_tiles
@@ -86,7 +92,7 @@ def _add_part(part: Part, form: Form, dims: Dimensions, shared: _Shared) -> None
     value = with_common_dims(with_factors_outside(part.value))
     value, streams = with_streams(value, {*batch, rows, columns}, shared.stream_tiles)
     expressions = Expressions(dims, stages, frame, used_again(value), shared.dst_tiles, streams)
-    expressions.finish(value, frame, output, dims.page(view), part.at)
+    expressions.finish(value, frame, output, dims.page(view, beside), part.at)
     body = sequence(stages.parts)
     for dim in reversed([*batch, rows, columns]):
         if dim in dims:

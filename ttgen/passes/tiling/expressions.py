@@ -328,7 +328,8 @@ class Expressions:
         dims = as_tiles(access.dims)
         rows, columns = dims[-2:]
         self._check_batch(access, dims, frame, at)
-        tile = Tile(access.buffer, self.dims.page(device_view(access)), Frame(rows, columns))
+        page = self.dims.page(device_view(access), access.beside)
+        tile = Tile(access.buffer, page, Frame(rows, columns))
         if rows in (frame.rows, ONE) and columns in (frame.columns, ONE):
             return tile
         if rows in (frame.columns, ONE) and columns in (frame.rows, ONE):

@@ -182,7 +182,7 @@ std::optional<Index> Access::IndexOver(const Dim& dim) const {
 }
 
 std::string Access::Str() const {
-  bool is_plain = order.size() == indices.size();
+  bool is_plain = order.size() == indices.size() && !beside;
   for (size_t i = 0; is_plain && i < order.size(); ++i) {
     is_plain = order[i] == static_cast<int64_t>(i);
   }
@@ -191,7 +191,7 @@ std::string Access::Str() const {
 
 bool Access::operator==(const Access& other) const {
   return buffer == other.buffer && indices == other.indices && view == other.view &&
-         order == other.order;
+         order == other.order && beside == other.beside;
 }
 
 size_t Access::Hash() const {

@@ -24,6 +24,8 @@ struct Access {
   std::vector<Affine> indices;
   std::vector<Index> view;
   std::vector<int64_t> order;
+  /*! How many outer parts of the columns stand before the rows in the view. */
+  size_t beside = 0;
 
   /*! The buffer's extents in the order that it has in the view. */
   std::vector<int64_t> Shape() const;

@@ -1,5 +1,7 @@
 #include "analysis/views.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -131,12 +133,21 @@ Access WithView(const Access& access, const std::vector<int64_t>& order, const P
                               " does not visit elements once each, in order",
                           at, "index with a loop, or with the parts of a loop that was split");
     }
-    if (part->size() > 1 && position == order.back()) {
-      throw LoweringError(
-          "the last index of " + access.Str() + " runs over several dimensions of others", at,
-          "columns of tiles cannot be split or joined yet; other dimensions can");
+    int64_t elements = 1;
+    for (const Index& own : *part) elements *= own.extent;
+    if (position != order.front() && elements != shape.at(position)) {
+      throw LoweringError("index " + std::to_string(position) + " of " + access.Str() +
+                              " runs over " + std::to_string(shape.at(position)) +
+                              " elements in blocks of which the last is not whole",
+                          at, "where other dimensions lie around them, let the blocks be equal");
     }
     made.view.insert(made.view.end(), part->begin(), part->end());
+    made.beside = part->size() - 1;
+  }
+  if (made.beside) {
+    auto outer = made.view.end() - 1 - static_cast<std::ptrdiff_t>(made.beside);
+    if (outer == made.view.begin()) outer = made.view.insert(outer, Index{Dim{}, 1}) + 1;
+    std::rotate(outer - 1, outer, made.view.end() - 1);  // the rows come after them
   }
   return made;
 }

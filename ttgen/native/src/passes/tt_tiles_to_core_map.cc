@@ -142,13 +142,49 @@ Wish WishOf(const Options& options, const FuncRef& func) {
   return wish;
 }
 
-/*! Tiles are numbered part by part, which no shard and no list of tiles is. */
-void CheckParts(size_t parts, const Wish& wish, const Asked& asked) {
-  if (parts == 1 || !(wish.IsLocal() || asked.work)) return;
-  const std::string what = asked.work ? "a work partition" : "partition_mode local_shard";
-  throw Unplaced("the output is stored in " + std::to_string(parts) + " parts, and " + what +
-                     " says which core makes what",
-                 "parts are dealt one after the other: leave it out");
+/*! Whether the output's columns are blocks side by side, whose tiles are numbered one by one. */
+bool IsBeside(const Computation& computation) {
+  const auto is_beside = [](const Part& part) { return part.output.beside > 0; };
+  return std::any_of(computation.parts.begin(), computation.parts.end(), is_beside);
+}
+
+/*!
+ * Tiles are numbered part by part, which no shard and no list of tiles is. So they are block by
+ * block, where columns are blocks side by side.
+ */
+void CheckParts(const Computation& computation, const Wish& wish, const Asked& asked) {
+  const size_t parts = computation.parts.size();
+  const bool is_beside = IsBeside(computation);
+  std::string what;
+  if (asked.work) {
+    what = "a work partition";
+  } else if (wish.IsLocal()) {
+    what = "partition_mode local_shard";
+  } else if (wish.partition == "match_shard" && is_beside) {
+    what = "partition match_shard";
+  } else {
+    return;
+  }
+  what += " says which core makes what";
+  if (parts > 1) {
+    throw Unplaced("the output is stored in " + std::to_string(parts) + " parts, and " + what,
+                   "parts are dealt one after the other: leave it out");
+  }
+  if (is_beside) {
+    throw Unplaced("the output's columns are several dimensions, and " + what,
+                   "blocks of columns are dealt one after the other: leave it out");
+  }
+}
+
+/*!
+ * Rows and columns of output tiles as they are numbered: columns are those of one block where
+ * blocks lie side by side.
+ */
+Grid GridOfTiles(const Computation& computation, const Value& output) {
+  const Grid whole = Tiles(output);
+  if (computation.parts.size() > 1 || !IsBeside(computation)) return whole;
+  const int64_t columns = TilesAlong(computation.parts.front().output.view.back().extent);
+  return {Product(whole) / columns, columns};
 }
 
 /*! The tile order; `local_shard` has but one. */
@@ -245,9 +281,9 @@ Deal GivenWork(const Asked& asked, const Wish& wish, const Grid& tiles, int64_t 
   return deal;
 }
 
-Deal DealOf(const Asked& asked, const Wish& wish, const Value& output, int64_t len_k) {
+Deal DealOf(const Asked& asked, const Wish& wish, const Value& output, const Grid& tiles,
+            int64_t len_k) {
   const std::optional<NdShard> shards = NdShardOf(output);
-  const Grid tiles = Tiles(output);
   std::optional<Grid> shard;
   if (shards) shard = ShardTiles(Planned(output));
   if (asked.work) return GivenWork(asked, wish, tiles, len_k, shard);
@@ -335,7 +371,7 @@ std::pair<std::string, std::optional<Grid>> OrderOfBlocks(const std::string& ord
 }
 
 /*! LoweringError at blocks that do not follow each other in the output. */
-void CheckAuthorGrid(const AuthorGrid& grid, const Value& output, size_t parts) {
+void CheckAuthorGrid(const AuthorGrid& grid, const Value& output, const Computation& computation) {
   const Value* order = output.Find("order");
   const std::vector<int64_t> lies = order ? order->Ints() : std::vector<int64_t>();
   if (!std::is_sorted(lies.begin(), lies.end())) {
@@ -343,7 +379,7 @@ void CheckAuthorGrid(const AuthorGrid& grid, const Value& output, size_t parts) 
                        ListText(lies),
                    kNameAnOrder);
   }
-  if (!grid.order || parts > 1) {
+  if (!grid.order || computation.parts.size() > 1 || IsBeside(computation)) {
     throw GridError("no equal parts of the output, one after the other",
                     "let each block store its own, row by row or column by column of blocks");
   }
@@ -371,8 +407,9 @@ Grid WholeBlock(const AuthorGrid& grid, const Value& output) {
  * The blocks of the kernel's own grid, each whole on a core, dealt in their order. Within a block
  * tiles have no order of the author's.
  */
-Deal KeptGrid(const Asked& asked, const AuthorGrid& author, const Value& output, size_t parts) {
-  CheckAuthorGrid(author, output, parts);
+Deal KeptGrid(const Asked& asked, const AuthorGrid& author, const Value& output,
+              const Computation& computation) {
+  CheckAuthorGrid(author, output, computation);
   const Grid block = WholeBlock(author, output);
   const auto [order, block_of_order] = OrderOfBlocks(*author.order, block, Tiles(output));
   auto [grid, ranges] = asked.Cores(author.blocks, nullptr);
@@ -414,15 +451,15 @@ AttrMap AttributesOf(const Deal& deal, const std::string& mode, const Grid& tile
 
 /*! Who does what; LoweringError without a place. */
 Deal Decide(const Options& options, const FuncRef& func, const Wish& wish, const Value& output,
-            size_t parts, int64_t len_k) {
+            const Computation& computation, const Grid& tiles, int64_t len_k) {
   const Asked asked = AskedOf(options, func);
-  CheckParts(parts, wish, asked);
+  CheckParts(computation, wish, asked);
   const Value author = attrs::Optional(func, attrs::kAuthorGrid);
   // The kernel's own grid decides where nothing else is asked for.
   if (!author.IsNone() && !wish.IsGiven() && !(asked.work && !asked.work->empty())) {
-    return KeptGrid(asked, AuthorGridOf(author), output, parts);
+    return KeptGrid(asked, AuthorGridOf(author), output, computation);
   }
-  return DealOf(asked, wish, output, len_k);
+  return DealOf(asked, wish, output, tiles, len_k);
 }
 
 }  // namespace
@@ -433,9 +470,10 @@ FuncRef TTTilesToCoreMap(const FuncRef& func, const Options& options) {
   attrs::CheckPresent(func, attrs::kRoles, kCoreMap);
   const Value output = LayoutOf(func, NameOf(computation->Output()), kCoreMap);
   const int64_t len_k = ReductionTiles(*computation);
+  const Grid tiles = GridOfTiles(*computation, output);
   try {
-    const Deal deal = Decide(options, func, wish, output, computation->parts.size(), len_k);
-    return WithAttrs(func, AttributesOf(deal, wish.mode, Tiles(output), len_k));
+    const Deal deal = Decide(options, func, wish, output, *computation, tiles, len_k);
+    return WithAttrs(func, AttributesOf(deal, wish.mode, tiles, len_k));
   } catch (const LoweringError& error) {
     throw LoweringError(error.message, attrs::KernelPlace(func), error.hint);
   }

@@ -50,7 +50,7 @@ void CheckEnd(const Access& access, const Index& index, const Location& at) {
 
 /*! Where rows are several dimensions, the inner one is whole tiles. */
 void CheckRows(const Access& access, const Location& at) {
-  if (access.view.size() < 2) return;
+  if (access.order.size() < 2) return;
   const int64_t rows = (access.view.end() - 2)->extent;
   const std::vector<int64_t> shape = access.Shape();
   if (rows != *(shape.end() - 2) && rows % kTile) {
@@ -59,9 +59,24 @@ void CheckRows(const Access& access, const Location& at) {
   }
 }
 
+/*! Where columns are several dimensions, the inner one is whole tiles. */
+void CheckColumns(const Access& access, const Location& at) {
+  if (!access.beside || access.view.back().extent % kTile == 0) return;
+  throw LoweringError(
+      access.Str() + " runs over columns in groups of " + std::to_string(access.view.back().extent),
+      at, "columns can be split and joined in multiples of " + std::to_string(kTile));
+}
+
 }  // namespace
 
 void CheckAligned(const Part& part, Form form) {
+  if (part.output.beside && form != Form::kTiles) {
+    throw LoweringError(
+        "the last index of " + part.output.Str() + " runs over several dimensions of others",
+        part.at,
+        "where a reduction drops rows or columns of its tiles, give the result a dimension for "
+        "each");
+  }
   for (const Index& index : TiledView(part.output, form)) {
     CheckStart(part.output, index, part.at);
     CheckEnd(part.output, index, part.at);
@@ -71,10 +86,12 @@ void CheckAligned(const Part& part, Form form) {
   for (const Read& read : reads) {
     for (const Index& index : TiledView(*read.access)) CheckStart(*read.access, index, *read.at);
     CheckRows(*read.access, *read.at);
+    CheckColumns(*read.access, *read.at);
   }
   // Of a tile these have one row, whatever is before it.
   const bool has_rows = form != Form::kRow && form != Form::kPoint;
   if (has_rows) CheckRows(part.output, part.at);
+  CheckColumns(part.output, part.at);
 }
 
 }  // namespace ttgen

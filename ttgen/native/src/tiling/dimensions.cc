@@ -3,6 +3,7 @@
 #include <tvm/ffi/extra/structural_mutate.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 
 #include "base/text.h"
@@ -95,11 +96,11 @@ std::vector<std::pair<std::string, int64_t>> Dimensions::Constants() const {
 }
 
 void Dimensions::DeclareOutput(const std::vector<Dim>& batch, const Frame& frame,
-                               const std::string& rows) {
+                               const std::string& rows, const std::string& columns) {
   for (const Dim& dim : batch) {
     Declare(dim, names.Fresh(dim.Name() + "_extent"), dim.Extent(), dim.Name());
   }
-  for (const auto& [dim, extent] : {std::pair(frame.rows, rows), {frame.columns, "Nt"}}) {
+  for (const auto& [dim, extent] : {std::pair(frame.rows, rows), {frame.columns, columns}}) {
     Declare(dim, extent + suffix_, TilesAlong(dim.Extent()), dim.Name() + "_tile");
   }
   tiled = {frame.rows, frame.columns};
@@ -198,11 +199,14 @@ ExprRef Dimensions::Place(const Dim& dim) const {
 
 // Pages -------------------------------------------------------------------------------------------
 
-ExprRef Dimensions::Page(const std::vector<Index>& view) const {
+ExprRef Dimensions::Page(std::vector<Index> view, size_t beside) const {
+  const size_t columns = view.size() - 1, rows = columns - 1 - beside;
+  // As they lie: the rows come before what stands beside.
+  std::rotate(view.end() - 2 - static_cast<std::ptrdiff_t>(beside), view.end() - 2, view.end() - 1);
   ExprRef page = Int(0);
   for (size_t position = 0; position < view.size(); ++position) {
     const Index& index = view[position];
-    const bool in_tiles = position + 2 >= view.size();
+    const bool in_tiles = position == rows || position == columns;
     const int64_t size = in_tiles ? TilesAlong(index.extent) : index.extent;
     if (size == 1) continue;
     if (!IsInt(page, 0)) page = Times(page, SizeOrName(index.dim, size));

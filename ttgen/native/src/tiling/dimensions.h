@@ -95,9 +95,9 @@ class Dimensions {
   /*! Their names and values, in the same order. */
   std::vector<std::pair<std::string, int64_t>> Constants() const;
 
-  /*! The dimensions of the output; `rows` names the extent of its rows. */
+  /*! The dimensions of the output; `rows` and `columns` name the extents of these. */
   void DeclareOutput(const std::vector<Dim>& batch, const Frame& frame,
-                     const std::string& rows = "Mt");
+                     const std::string& rows = "Mt", const std::string& columns = "Nt");
   /*! The dimensions of a reduction, of which those `in_tiles` make tiles of its tensors. */
   void DeclareReduced(const Expr& reduce, const DimSet& in_tiles);
 
@@ -120,8 +120,12 @@ class Dimensions {
   /*! No dimension is in chunks meanwhile. */
   [[nodiscard]] Divided Undivided() { return {&chunks_, std::nullopt}; }
 
-  /*! The page of the tile at the current coordinates, in a tensor that is seen as `view`. */
-  ExprRef Page(const std::vector<Index>& view) const;
+  /*!
+   * The page of the tile at the current coordinates, in a tensor that is seen as `view`.
+   *
+   * `beside`: how many dimensions before the rows are outer parts of the columns.
+   */
+  ExprRef Page(std::vector<Index> view, size_t beside = 0) const;
   /*! The running number of the current iteration of the loops over `dims`, outermost first. */
   ExprRef Number(const std::vector<Dim>& dims) const;
   /*!

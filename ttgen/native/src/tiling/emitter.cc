@@ -64,11 +64,13 @@ void AddPart(const Part& part, Form form, Dimensions& dims, Shared& shared) {
   std::vector<Dim> all;
   for (const Index& index : view) all.push_back(index.dim);
   const Frame frame{all[all.size() - 2], all.back()};
-  // Mt is all of the output's rows: where these are several dimensions, the inner one is not.
-  const bool is_split = part.output.view.size() > part.output.indices.size();
+  // Mt and Nt are all of the output's rows and columns, of which the inner of several are not.
+  const size_t beside = part.output.beside;
+  const bool is_split = part.output.view.size() - beside > part.output.indices.size();
   dims.DeclareOutput({all.begin(), all.end() - 2}, frame,
-                     is_split ? frame.rows.Name() + "_tiles" : "Mt");
-  StmtRef body = TileOfPart(part, all, dims.Page(view), dims, shared);
+                     is_split ? frame.rows.Name() + "_tiles" : "Mt",
+                     beside ? frame.columns.Name() + "_tiles" : "Nt");
+  StmtRef body = TileOfPart(part, all, dims.Page(view, beside), dims, shared);
   for (auto dim = all.rbegin(); dim != all.rend(); ++dim) {
     if (dims.Has(*dim)) body = dims.Loop(*dim, body, Parallel());
   }

@@ -333,7 +333,7 @@ Tile Expressions::Loaded(const Access& access, const Frame& frame, const Locatio
   const std::vector<Dim> dims = AsTiles(access.Dims());
   const Dim &rows = dims[dims.size() - 2], &columns = dims.back();
   CheckBatch(access, dims, frame, at);
-  const Tile tile{access.buffer, dims_.Page(DeviceView(access)), {rows, columns}};
+  const Tile tile{access.buffer, dims_.Page(DeviceView(access), access.beside), {rows, columns}};
   const auto lines_up = [](const Dim& dim, const Dim& with) { return dim == with || dim == kOne; };
   if (lines_up(rows, frame.rows) && lines_up(columns, frame.columns)) return tile;
   if (lines_up(rows, frame.columns) && lines_up(columns, frame.rows)) {
