@@ -124,7 +124,8 @@ def test_rows_and_columns_may_both_be_several() -> None:
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        (SPLIT.replace(f"* {D}", "* 48").replace(f"{D}", "48"), {}, "columns in groups of 48"),
+        (SPLIT.replace("192", "144").replace("64", "48"), {}, "columns in groups of 48"),
+        (JOINED.replace("192", "144").replace("64", "48"), {}, "columns in groups of 48"),
         (JOINED, {"partition": "match_shard"}, "partition match_shard says which core"),
         (JOINED, {"partition_mode": "local_shard"}, "partition_mode local_shard says which core"),
     ],

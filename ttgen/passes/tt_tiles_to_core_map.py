@@ -155,12 +155,12 @@ class TTTilesToCoreMap(FuncPass):
 
         So they are block by block, where columns are blocks side by side.
         """
-        parts, beside = len(computation.parts), computation.parts[0].output.beside
+        parts, is_beside = len(computation.parts), _is_beside(computation)
         if asked.work is not None:
             what = "a work partition"
         elif self.partition_mode == "local_shard":
             what = "partition_mode local_shard"
-        elif self.partition == "match_shard" and beside:
+        elif self.partition == "match_shard" and is_beside:
             what = "partition match_shard"
         else:
             return
@@ -169,7 +169,7 @@ class TTTilesToCoreMap(FuncPass):
                 f"the output is stored in {parts} parts, and {what} says which core makes what",
                 hint="parts are dealt one after the other: leave it out",
             )
-        if beside:
+        if is_beside:
             raise LoweringError(
                 f"the output's columns are several dimensions, and {what} says which core makes "
                 "what",
@@ -312,11 +312,7 @@ def _kept(
             f"the blocks of the grid are of an output whose dimensions lie in the order {lies}",
             hint=hint.removeprefix("or "),
         )
-    if (
-        grid["order"] is None
-        or any(part.output.beside for part in computation.parts)
-        or (len(computation.parts) > 1)
-    ):
+    if grid["order"] is None or len(computation.parts) > 1 or _is_beside(computation):
         raise LoweringError(
             "the blocks of the grid are no equal parts of the output, one after the other",
             hint=f"let each block store its own, row by row or column by column of blocks; {hint}",
@@ -347,13 +343,18 @@ def _kept(
     return _Deal(logical, ranges, Dealt(order, block_of_order, shares))
 
 
+def _is_beside(computation: Computation) -> bool:
+    """Whether the output's columns are blocks side by side, whose tiles are numbered one by one."""
+    return any(part.output.beside for part in computation.parts)
+
+
 def _grid_of_tiles(computation: Computation, output: Mapping[str, Any]) -> Grid:
     """Rows and columns of output tiles as they are numbered.
 
     Columns are those of one block where blocks lie side by side, which are numbered one by one.
     """
     rows, columns = tiles(output)
-    if len(computation.parts) > 1 or not computation.parts[0].output.beside:
+    if len(computation.parts) > 1 or not _is_beside(computation):
         return rows, columns
     own = tiles_along(computation.parts[0].output.view[-1].extent)
     return rows * columns // own, own
