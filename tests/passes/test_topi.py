@@ -316,8 +316,8 @@ REFUSED = {
     "concatenate inside of tiles": Function(
         "topi.concatenate((A, B), 0)", (MATRIX, MATRIX), lambda A: "ends at element 40 of 80"
     ),
-    "reshape of columns": Function(
-        "topi.reshape(A, (40, 2, 32))", (MATRIX,), lambda A: "last index of A"
+    "reshape of columns into rows": Function(
+        "topi.reshape(A, (40, 2, 32))", (MATRIX,), lambda A: "makes tiles of the output, but not of"
     ),
 }
 
