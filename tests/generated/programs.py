@@ -230,7 +230,7 @@ class Program:
             for name, shape in self.shapes.items()
         ]
         for name, index, reduction, reduced, value in self.stages:
-            parameters = ", ".join(f"z{n}" if loop == "0" else loop for n, loop in enumerate(index))
+            parameters = ", ".join(_variables(index))
             text = str(value)
             if reduced:
                 lines += [
@@ -378,30 +378,37 @@ class Beside(Program):
     joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def source(self) -> str:
-        *lines, end = super().source().splitlines()
-        text = "\n".join(lines)
+        text = super().source()
         for name, index in self.joined.items():
-            *lead, last = [loop if loop != "0" else f"z{n}" for n, loop in enumerate(index)]
-            others = [one for one in lead if one != "b"]
-            extents = [str(extent) for extent in self._beside(index)]
-            size = self.loops[index[-1]]
-            head = f"{name}_in = te.placeholder(({', '.join(extents)},)"
-            if name == self.stages[-1][0]:
-                parts = {"b": f"bc // {size}", last: f"bc % {size}"}
-                at = ", ".join(parts.get(one, one) for one in (*lead, last))
-                text = text.replace(f'name="{name}")', f'name="P_{name}")')
-                text += f"\n    {name}_in = te.compute(({', '.join(extents)},), lambda "
-                text += f'{", ".join([*others, "bc"])}: {name}[{at}], name="{name}")'
-            else:
-                whole = f"{name} = te.placeholder({self.shapes[name]}"
-                assert whole in text
-                line = next(one for one in text.splitlines() if whole in one)
-                at = ", ".join([*others, f"b * {size} + {last}"])
-                view = f"    {name} = te.compute({self.shapes[name]}, lambda "
-                view += f'{", ".join((*lead, last))}: {name}_in[{at}], name="P_{name}")'
-                text = text.replace(line, f"{line.replace(whole, head)}\n{view}")
-            end = re.sub(rf"\b{name}\b", f"{name}_in", end)
-        return f"{text}\n{end}\n"
+            is_output = name == self.stages[-1][0]
+            text = (self._stored_beside if is_output else self._read_beside)(text, name, index)
+            head, names = text.rsplit("return [", 1)
+            text = head + "return [" + re.sub(rf"\b{name}\b", f"{name}_in", names)
+        return text
+
+    def _read_beside(self, text: str, name: str, index: tuple[str, ...]) -> str:
+        """``text`` with a view of the input ``name`` in its place."""
+        *others, last = _variables(index)
+        at = ", ".join([*(one for one in others if one != "b"), f"b * {self.loops[last]} + {last}"])
+        shape, beside = self.shapes[name], self._beside(index)
+        whole = f"    {name} = te.placeholder({shape}"
+        (line,) = (one for one in text.splitlines() if one.startswith(whole))
+        view = f"    {name} = te.compute({shape}, lambda {', '.join((*others, last))}: "
+        view += f'{name}_in[{at}], name="P_{name}")'
+        placed = line.replace(whole, f"    {name}_in = te.placeholder({beside}")
+        return text.replace(line, f"{placed}\n{view}")
+
+    def _stored_beside(self, text: str, name: str, index: tuple[str, ...]) -> str:
+        """``text`` with what it makes of the output ``name`` stored there."""
+        *others, last = _variables(index)
+        size = self.loops[last]
+        parts = {"b": f"bc // {size}", last: f"bc % {size}"}
+        at = ", ".join(parts.get(one, one) for one in (*others, last))
+        loops = ", ".join([*(one for one in others if one != "b"), "bc"])
+        stored = f"    {name}_in = te.compute({self._beside(index)}, lambda {loops}: "
+        stored += f'{name}[{at}], name="{name}")\n'
+        head, names = text.replace(f'name="{name}")', f'name="P_{name}")').rsplit("    return", 1)
+        return f"{head}{stored}    return{names}"
 
     def evaluate(self, inputs: Mapping[str, Any], *, magnitude: bool = False) -> Any:
         apart = {name: self._apart(name, array) for name, array in inputs.items()}
@@ -423,6 +430,11 @@ class Beside(Program):
         *others, last = array.shape
         blocks = array.reshape(*others, self.loops["b"], last // self.loops["b"])
         return np.moveaxis(blocks, -2, index.index("b"))
+
+
+def _variables(index: tuple[str, ...]) -> list[str]:
+    """The names of an index's loops as a function of TE's takes them."""
+    return [f"z{n}" if loop == "0" else loop for n, loop in enumerate(index)]
 
 
 @st.composite
