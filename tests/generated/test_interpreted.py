@@ -17,7 +17,8 @@ from ttgen.arch import ARCHITECTURES
 from ttgen.errors import LoweringError
 
 from .checks import check_values, lowered, output, planned, renamed
-from .programs import KINDS, OPTIONS, Program
+from .drawn import KINDS, OPTIONS
+from .programs import Program
 
 #: How many programs of each kind are tried, and how many of them must lower at least.
 EXAMPLES = {

@@ -24,7 +24,8 @@ from ttgen_runtime.devices import DEVICES
 from ttgen_runtime.launch import device_service, run_kernel
 
 from .checks import check_values, lowered
-from .programs import KINDS, OPTIONS, Program
+from .drawn import KINDS, OPTIONS
+from .programs import Program
 
 #: Which programs, how many of each kind, how many tile operations and cores one may take.
 SEED, OF_EACH_KIND, TILES, CORES = 20260101, 8, 8, 12
