@@ -7,7 +7,6 @@ it was made from; one that is damaged, or cannot be written, counts as one that 
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,6 +19,7 @@ from jinja2.bccache import Bucket
 
 from ttgen.errors import OutputError
 from ttgen.files import write_bytes_atomically
+from ttgen.toolchain.driver.store import digest
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Bytecode(jinja2.FileSystemBytecodeCache):
     """
 
     def __init__(self, folder: Path, decided_by: Iterable[bytes]) -> None:
-        super().__init__(str(folder), f"{_digest(*decided_by)}-%s")
+        super().__init__(str(folder), f"{digest(*decided_by)}-%s")
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep it, if that can be."""
@@ -44,7 +44,7 @@ def recalled(folder: Path | None, text: str, kind: type[T], find: Callable[[], T
     """What ``find`` makes of ``text``: kept in ``folder``, unless it is another when read again."""
     if folder is None:
         return find()
-    path = folder / f"{_digest(text.encode())}-{kind.__name__}"
+    path = folder / f"{digest(text)}-{kind.__name__}"
     with suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode(path.read_bytes(), type=kind)
     found = find()
@@ -61,11 +61,3 @@ def make(folder: Path) -> None:
         shutil.rmtree(folder.parent, ignore_errors=True)
         with suppress(OSError):
             folder.mkdir(parents=True)
-
-
-def _digest(*parts: bytes) -> str:
-    state = hashlib.sha256()
-    for part in parts:
-        state.update(len(part).to_bytes(8, "little"))
-        state.update(part)
-    return state.hexdigest()[:16]
